@@ -53,7 +53,17 @@ def install(app: Flask, get_accounts: Callable[[], AccountService], settings: Se
     # Flask-Login would tie a session to the IP address and the browser version. Both change for honest customers.
     manager.session_protection = None
     manager.init_app(app, add_context_processor=False)
-    manager.request_loader(lambda request: _load_identity(get_accounts(), request))
+
+    @manager.request_loader  # type: ignore[untyped-decorator]  # flask-login is untyped
+    def load_identity(request: Request) -> SignedInIdentity | None:
+        account = None
+        if (bearer := bearer_token(request)) is not None:
+            account = get_accounts().identity_of_token(bearer)
+            if account is None:  # a program with an invalid token gets an error; it is not served as a guest
+                raise BadCredentials("This token is unknown, revoked or expired.")
+        elif (token := _session_token(request)) is not None:
+            account = get_accounts().identity_of_session(token)
+        return SignedInIdentity(account.user_id, account.email, account.name, account.role) if account else None
 
     @app.errorhandler(AuthenticationRequired)
     def redirect_to_login(error: AuthenticationRequired) -> Response:
@@ -163,14 +173,3 @@ def _cookie_attributes() -> dict[str, Any]:
         "samesite": config["SESSION_COOKIE_SAMESITE"],
         "secure": config["SESSION_COOKIE_SECURE"],
     }
-
-
-def _load_identity(accounts: AccountService, request: Request) -> SignedInIdentity | None:
-    account = None
-    if (bearer := bearer_token(request)) is not None:
-        account = accounts.identity_of_token(bearer)
-        if account is None:  # a program with an invalid token gets an error; it is not served as a guest
-            raise BadCredentials("This token is unknown, revoked or expired.")
-    elif (token := _session_token(request)) is not None:
-        account = accounts.identity_of_session(token)
-    return SignedInIdentity(account.user_id, account.email, account.name, account.role) if account else None

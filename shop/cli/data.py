@@ -12,8 +12,10 @@ from shop.cli.data_progress import build_progress
 from shop.cli.database import store_settings
 from shop.cli.output import emit, pluralize
 from shop.datasets import loading
-from shop.datasets.importing import reading, taking
+from shop.datasets.choice import SIZES
+from shop.datasets.importing import reading
 from shop.datasets.importing.changes import Invalidate
+from shop.datasets.importing.importer import import_catalogue
 from shop.datasets.importing.report import ImportReport
 from shop.datasets.loading import LoadReport
 from shop.payments.seeding import seed_charges
@@ -25,7 +27,7 @@ SHOWN_REFUSALS = 20
 
 
 @click.command()
-@click.option("--dataset", type=click.Choice(list(loading.DATASETS)), help="Default: the loaded one, or demo.")
+@click.option("--dataset", type=click.Choice(list(SIZES)), help="Default: the loaded one, or demo.")
 @click.option(
     "--size", type=click.Choice(["s", "m", "l"]), help="Size of the demo data: 500, 5,000 or 1,000,000 products."
 )
@@ -35,7 +37,7 @@ def seed(dataset: str | None, size: str | None, as_json: bool) -> None:  # noqa:
     settings = store_settings()
     progress = build_progress()
     try:
-        report = loading.seed(settings, *loading.chosen(settings, dataset, size), progress)
+        report = loading.seed(settings, *loading.choose_dataset(settings, dataset, size), progress)
     finally:
         progress.finish()
     seed_charges(settings)
@@ -66,7 +68,7 @@ def products(file: Path, partial: bool, delimiter: str, as_json: bool) -> None: 
     progress = build_progress()
     try:
         with _invalidating(settings) as invalidate:
-            report = taking.take(settings, rows, partial=partial, on_change=invalidate, progress=progress)
+            report = import_catalogue(settings, rows, partial=partial, on_change=invalidate, progress=progress)
     finally:
         progress.finish()
     emit(report.to_json(), format_import(report), as_json=as_json)

@@ -58,11 +58,11 @@ def _seed(settings: Settings, dataset: str | None, size: str | None) -> None:
             store gets the default data.
         size: of the demo data.
     """
-    if dataset is None and size is None and loading.open_own(settings):
+    if dataset is None and size is None and loading.prepare_own_catalogue(settings):
         return
     progress = build_progress()
     try:
-        report = loading.seed(settings, *loading.chosen(settings, dataset, size), progress)
+        report = loading.seed(settings, *loading.choose_dataset(settings, dataset, size), progress)
     finally:
         progress.finish()
     seed_charges(settings)

@@ -1,1 +1,1 @@
-"""Data to sell: generated, real, or somebody's own catalogue."""
+"""Data sets: a generated store, a real retailer's year, or an imported catalogue."""

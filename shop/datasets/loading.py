@@ -1,17 +1,16 @@
-"""Loading a data set: once, resumably, never mixed.
+"""Load a data set: once, resumable, never mixed with another data set.
 
-Problem: loading takes seconds to minutes and gets killed; started again it must neither repeat rows nor miss any.
-Method: the data is cut into steps that come out the same whenever they are made. Each step commits its rows together
-with its own name, so the names in ``seed_steps`` are exactly the steps whose rows are there. One process loads at a
-time: the others wait for an advisory lock and then find everything done.
+Problem: a load takes seconds to minutes and may be killed. The next run must neither repeat nor miss rows.
+Method: the data set is a list of deterministic steps. Each step commits its rows together with its name, so the names
+in ``seed_steps`` are exactly the steps whose rows are loaded. An advisory lock lets one process load at a time; the
+others wait for the lock and then find all steps done.
 """
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Literal
 
 import psycopg
@@ -25,7 +24,7 @@ from shop.database.requirements import require_writable
 from shop.database.session import SessionSetup
 from shop.datasets.choice import SIZES, require_size
 from shop.datasets.demo.plan import plan as demo_plan
-from shop.datasets.plan import Connection, LoadPlan, LoadStep, SourceFinding, continue_numbering
+from shop.datasets.plan import Connection, LoadPlan, SourceFinding, continue_numbering
 from shop.datasets.production import NO_DATA_SET, OWN
 from shop.datasets.progress import LoadProgress, SilentProgress
 from shop.demo_accounts import ADMIN, DEMO_PASSWORD, SHOPPER
@@ -33,36 +32,14 @@ from shop.errors import ConfigurationError
 from shop.settings import Settings
 
 LOADING_LOCK = 7_411_905_234
-"""Key of the advisory lock that makes two loading processes take turns."""
+"""Key of the advisory lock that lets one process load at a time."""
 DEFAULT_DATASET, DEFAULT_SIZE = "demo", "m"
-NUMBERED = ("categories", "users", "products", "reviews", "orders")
-
-
-def _complete_journey(settings: Settings, size: str) -> LoadPlan:
-    from shop.datasets.complete_journey.plan import plan  # its extra may not be installed
-
-    return plan(settings)
-
-
-@dataclass(frozen=True)
-class DatasetSource:
-    """A data set that can be loaded: its sizes, and how one of them is laid out."""
-
-    sizes: tuple[str, ...]
-    plan: Callable[[Settings, str], LoadPlan]
-
-
-DATASETS: Mapping[str, DatasetSource] = MappingProxyType(
-    {
-        "demo": DatasetSource(SIZES["demo"], demo_plan),
-        "complete-journey": DatasetSource(SIZES["complete-journey"], _complete_journey),
-    }
-)
+TABLES_WITH_IDS = ("categories", "users", "products", "reviews", "orders")
 
 
 @dataclass(frozen=True)
 class DatasetState:
-    """Which data a database holds."""
+    """The data set in a database."""
 
     kind: Literal["empty", "partial", "complete"]
     dataset: str | None = None
@@ -71,7 +48,7 @@ class DatasetState:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What a load did."""
+    """The result of a load."""
 
     dataset: str
     size: str
@@ -82,57 +59,76 @@ class LoadReport:
     findings: tuple[SourceFinding, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as ``--json`` prints it."""
-        shown = {"dataset": self.dataset, "size": self.size, "rows": self.rows, "seconds": round(self.seconds, 2)}
+        """Return the document of ``--json``."""
         return {
-            **shown,
+            "dataset": self.dataset,
+            "size": self.size,
+            "rows": self.rows,
+            "seconds": round(self.seconds, 2),
             "already_there": self.already_there,
             "findings": [finding.to_json() for finding in self.findings],
         }
 
 
 def seed(settings: Settings, dataset: str, size: str, progress: LoadProgress | None = None) -> LoadReport:
-    """Load a data set into the store's database, or what is missing of it.
+    """Load a data set, or its missing steps, into the store's database.
 
     Args:
-        settings: where the database is, and whether the demo accounts belong in it.
-        dataset: one of :data:`DATASETS`.
-        size: one of its sizes; a data set that has only one is loaded in that one.
-        progress: told how far it is.
+        settings: the database's URL, and the profile, which decides on the demo accounts.
+        dataset: one of :data:`SIZES`.
+        size: one of its sizes; ignored for a data set with one size.
+        progress: receives the progress.
 
     Raises:
-        ConfigurationError: no such data set or size, the schema is missing, the database holds other data, or the
-            profile is production.
+        ConfigurationError: the data set or the size does not exist, the schema is missing, the database holds another
+            data set, or the profile is production.
     """
     if not settings.is_lab:
         raise ConfigurationError(NO_DATA_SET)
-    source = _source(dataset)
-    size = size if len(source.sizes) > 1 else source.sizes[0]
-    return load(settings, dataset, size, source.plan(settings, size), progress or SilentProgress())
+    if dataset not in SIZES:
+        raise ConfigurationError(f"There is no data set {dataset!r}; there are {', '.join(SIZES)}.")
+    if len(SIZES[dataset]) == 1:
+        (size,) = SIZES[dataset]
+    if dataset == "demo":
+        plan: LoadPlan = demo_plan(settings, size)
+    else:
+        from shop.datasets.complete_journey.plan import plan as complete_journey_plan  # its extra may not be installed
+
+        plan = complete_journey_plan(settings)
+    return load(settings, dataset, size, plan, progress or SilentProgress())
 
 
 def load(settings: Settings, dataset: str, size: str, plan: LoadPlan, progress: LoadProgress) -> LoadReport:
-    """Take the steps of a plan that were not taken yet.
+    """Run the steps of a plan that are not done yet.
 
     Raises:
-        ConfigurationError: the schema is missing, or the database holds other data.
+        ConfigurationError: the schema is missing, or the database holds another data set.
     """
     started = time.monotonic()
-    with exclusive(settings) as connection:
-        there = standing(connection)
-        _refuse_mixing(there, dataset, size)
-        if there.kind == "complete":
-            return LoadReport(dataset, size, 0, time.monotonic() - started, True, _kept_findings(connection))
+    with exclusive_connection(settings) as connection:
+        present = loaded_dataset(connection)
+        if present.kind != "empty" and (present.dataset, present.size) != (dataset, size):
+            name = (
+                "products of your own" if present.dataset == OWN else f"the data set {present.dataset} {present.size}"
+            )
+            raise ConfigurationError(
+                f"This database holds {name.strip()}, and data sets do not mix: to load {dataset} {size}, stop the"
+                " stack and move var/pg away, or set DATABASE_URL to an empty database."
+            )
+        if present.kind == "complete":
+            row = connection.execute("SELECT report FROM datasets").fetchone()
+            findings = tuple(SourceFinding(**entry) for entry in row[0]) if row else ()
+            return LoadReport(dataset, size, 0, time.monotonic() - started, True, findings)
         connection.execute("INSERT INTO datasets (name, size) VALUES (%s, %s) ON CONFLICT DO NOTHING", (dataset, size))
-        rows = _take_all(connection, plan, progress)
+        rows = _run_steps(connection, plan, progress)
         findings = tuple(plan.findings())
-        _complete(connection, findings)
+        _mark_complete(connection, findings)
     progress.finish()
     return LoadReport(dataset, size, rows, time.monotonic() - started, False, findings)
 
 
-def state(engine: Engine) -> DatasetState:
-    """Return which data a database holds, and whether all of it is there; a database without the schema is empty."""
+def dataset_state(engine: Engine) -> DatasetState:
+    """Return the data set of a database, and whether it is complete. A database without the schema is empty."""
     with engine.connect() as connection:
         if not inspect(connection).has_table("datasets"):
             return DatasetState("empty")
@@ -140,40 +136,40 @@ def state(engine: Engine) -> DatasetState:
     return DatasetState("complete" if row[2] else "partial", row[0], row[1]) if row else DatasetState("empty")
 
 
-def chosen(settings: Settings, dataset: str | None, size: str | None) -> tuple[str, str]:
-    """Return what to load: what was asked for, else what was begun, else the usual data set and size.
+def choose_dataset(settings: Settings, dataset: str | None, size: str | None) -> tuple[str, str]:
+    """Return the data set and size to load: the requested ones, else the ones being loaded, else the defaults.
 
     Raises:
-        ConfigurationError: the database does not answer, or the data set cannot be had in the size asked for.
+        ConfigurationError: the database does not answer, or the data set does not have the size.
     """
     engine = build_engine(settings)
     try:
-        there = state(engine)
+        present = dataset_state(engine)
     except OperationalError as error:
         raise ConfigurationError(f"The database does not answer: {str(error.orig).strip().splitlines()[-1]}") from error
     finally:
         engine.dispose()
-    begun = there.dataset if there.dataset in DATASETS else None
-    dataset = dataset or begun or DEFAULT_DATASET
+    started = present.dataset if present.dataset in SIZES else None
+    dataset = dataset or started or DEFAULT_DATASET
     if size is not None:
         require_size(dataset, size)
-    return dataset, size or (there.size if dataset == there.dataset else None) or DEFAULT_SIZE
+    return dataset, size or (present.size if dataset == present.dataset else None) or DEFAULT_SIZE
 
 
-def open_own(settings: Settings) -> bool:
-    """Make ready a store that sells its owner's catalogue, imported into a database without a data set.
+def prepare_own_catalogue(settings: Settings) -> bool:
+    """Add the demo accounts, in the lab profile, to a store with an imported catalogue and without a data set.
 
     Args:
-        settings: where the database is, and whether the demo accounts belong in it.
+        settings: the database's URL, and the profile.
 
     Returns:
-        Whether it is such a store; any other is left as it is.
+        Whether the store has an imported catalogue; any other store is not changed.
 
     Raises:
         ConfigurationError: the schema is missing.
     """
-    with exclusive(settings) as connection:
-        if standing(connection).dataset != OWN:
+    with exclusive_connection(settings) as connection:
+        if loaded_dataset(connection).dataset != OWN:
             return False
         for account in (SHOPPER, ADMIN) if settings.is_lab else ():
             connection.execute(
@@ -183,14 +179,8 @@ def open_own(settings: Settings) -> bool:
     return True
 
 
-def _source(dataset: str) -> DatasetSource:
-    if dataset not in DATASETS:
-        raise ConfigurationError(f"There is no data set {dataset!r}; there are {', '.join(DATASETS)}.")
-    return DATASETS[dataset]
-
-
-def standing(connection: Connection) -> DatasetState:
-    """Return which data a migrated database holds; products nobody seeded are the owner's own."""
+def loaded_dataset(connection: Connection) -> DatasetState:
+    """Return the data set of a migrated database. Products without a data set are the owner's own catalogue."""
     row = connection.execute("SELECT name, size, completed_at IS NOT NULL FROM datasets").fetchone()
     if row:
         return DatasetState("complete" if row[2] else "partial", row[0], row[1])
@@ -199,31 +189,21 @@ def standing(connection: Connection) -> DatasetState:
     return DatasetState("empty")
 
 
-def _refuse_mixing(standing: DatasetState, dataset: str, size: str) -> None:
-    if standing.kind == "empty" or (standing.dataset, standing.size) == (dataset, size):
-        return
-    holds = "products of your own" if standing.dataset == OWN else f"the data set {standing.dataset} {standing.size}"
-    raise ConfigurationError(
-        f"This database holds {holds.strip()}, and data sets do not mix: to load {dataset} {size}, stop the stack "
-        "and move var/pg away, or set DATABASE_URL to an empty database."
-    )
-
-
 @contextmanager
-def exclusive(settings: Settings) -> Iterator[Connection]:
-    """Open a connection, in autocommit, that has the loading of data to itself until it is closed.
+def exclusive_connection(settings: Settings) -> Iterator[Connection]:
+    """Open a connection in autocommit mode that holds the loading lock until it is closed.
 
     Raises:
-        ConfigurationError: the database is not known, does not answer, takes no changes, or has no tables.
+        ConfigurationError: the database is not configured, does not answer, is read-only, or has no tables.
     """
     if settings.database_url is None:
         raise ConfigurationError("No database: start the stack with `shop up`, or set DATABASE_URL.")
     address = sqlalchemy_url(settings.database_url)
-    given = connection_parameters(settings.database_url)
-    given |= {"connect_timeout": settings.db_connect_timeout_s, "application_name": "shop seed"}
+    parameters = connection_parameters(settings.database_url)
+    parameters |= {"connect_timeout": settings.db_connect_timeout_s, "application_name": "shop seed"}
 
     def connect() -> StoreConnection:
-        return StoreConnection.open(autocommit=True, **given)
+        return StoreConnection.open(autocommit=True, **parameters)
 
     try:
         connection = SessionSetup({}, safe_url(address)).connect(connect)
@@ -234,38 +214,33 @@ def exclusive(settings: Settings) -> Iterator[Connection]:
         connection.lift_limits(for_good=True)
         if connection.execute("SELECT to_regclass('datasets')").fetchone() == (None,):
             raise ConfigurationError("The database has no tables yet, or old ones: run `shop migrate`.")
-        connection.execute("SELECT pg_advisory_lock(%s)", (LOADING_LOCK,))  # given back with the connection
+        connection.execute("SELECT pg_advisory_lock(%s)", (LOADING_LOCK,))  # closing the connection releases it
         yield connection
 
 
-def _take_all(connection: Connection, plan: LoadPlan, progress: LoadProgress) -> int:
+def _run_steps(connection: Connection, plan: LoadPlan, progress: LoadProgress) -> int:
     done = {name for (name,) in connection.execute("SELECT name FROM seed_steps").fetchall()}
     progress.start(0, 0)
     progress.step("reading the source")
-    there = sum(step.rows for step in plan.steps if step.name in done)
-    progress.start(sum(step.rows for step in plan.steps), there)
-    return sum(_take(connection, step, progress) for step in plan.steps if step.name not in done)
+    rows_done = sum(step.rows for step in plan.steps if step.name in done)
+    progress.start(sum(step.rows for step in plan.steps), rows_done)
+    total = 0
+    for step in plan.steps:
+        if step.name in done:
+            continue
+        progress.step(step.name)
+        with connection.transaction():
+            rows = step.run(connection, progress.advance)
+            connection.execute("INSERT INTO seed_steps (name, rows) VALUES (%s, %s)", (step.name, rows))
+        total += rows
+    return total
 
 
-def _take(connection: Connection, step: LoadStep, progress: LoadProgress) -> int:
-    progress.step(step.name)
-    with connection.transaction():
-        rows = step.run(connection, progress.advance)
-        connection.execute("INSERT INTO seed_steps (name, rows) VALUES (%s, %s)", (step.name, rows))
-    return rows
-
-
-def _complete(connection: Connection, findings: tuple[SourceFinding, ...]) -> None:
-    """Do what needs all rows to be there, and say that they are."""
+def _mark_complete(connection: Connection, findings: tuple[SourceFinding, ...]) -> None:
     report = json.dumps([finding.to_json() for finding in findings])
     with connection.transaction():
-        for table in NUMBERED:
+        for table in TABLES_WITH_IDS:
             continue_numbering(connection, table)
         connection.execute("UPDATE datasets SET completed_at = clock_timestamp(), report = %s", (report,))
-    # index-only scans and the planner's estimates are right from the first request on
+    # The first requests then have index-only scans and correct estimates of the planner.
     connection.execute("VACUUM (ANALYZE)")
-
-
-def _kept_findings(connection: Connection) -> tuple[SourceFinding, ...]:
-    row = connection.execute("SELECT report FROM datasets").fetchone()
-    return tuple(SourceFinding(**entry) for entry in row[0]) if row else ()

@@ -1,4 +1,4 @@
-"""Tables of the data sets: which one this database holds, and how far its loading came."""
+"""Tables of the data sets: the loaded data set, and its completed steps."""
 
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from shop.database.engine import ModelBase
 
 
 class LoadedDataset(ModelBase):
-    """The one data set of this database; two of them never mix."""
+    """The data set of this database; a database holds at most one."""
 
     __tablename__ = "datasets"
     __table_args__ = (CheckConstraint("id = 1", name="only_one"),)
@@ -20,13 +20,13 @@ class LoadedDataset(ModelBase):
     name: Mapped[str] = mapped_column(Text)
     size: Mapped[str] = mapped_column(Text)
     report: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'::jsonb"))
-    """What in the source was odd, how many rows of it, and what was done with them."""
+    """The irregularities of the source: each with its number of rows and its treatment."""
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     completed_at: Mapped[datetime | None] = mapped_column()
 
 
 class SeedStep(ModelBase):
-    """A step of loading that was committed together with its rows, so a killed load goes on behind it."""
+    """A completed step, committed together with its rows, so a killed load resumes after it."""
 
     __tablename__ = "seed_steps"
 

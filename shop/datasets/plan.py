@@ -1,4 +1,4 @@
-"""A data set as a list of steps, each committed whole."""
+"""The load plan of a data set: a list of steps, one transaction each."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -6,25 +6,25 @@ from typing import Any, Protocol
 
 import psycopg
 
-from shop.datasets.rows import COLUMNS, Row
+from shop.datasets.rows import COLUMNS, OrderRows, Row
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-Seen = Callable[[int], None]
-"""Told of so many more rows."""
+ReportRows = Callable[[int], None]
+"""Called with the number of rows sent since the last call."""
 PROGRESS_EVERY = 500
-"""Rows between two words to the progress bar."""
+"""Rows between two updates of the progress bar."""
 
 
 @dataclass(frozen=True)
 class SourceFinding:
-    """Something odd in a source, counted: what it is, how many rows, what was done with them."""
+    """An irregularity of the source: its description, its number of rows, and its treatment."""
 
     subject: str
     rows: int
     treatment: str
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as it is kept and printed."""
+        """Return the JSON that is stored and printed."""
         return asdict(self)
 
 
@@ -35,12 +35,12 @@ class LoadStep:
     Args:
         name: unique within the data set, and the same in every run.
         rows: about how many rows it loads.
-        run: does it within the transaction of the connection, and returns how many rows it loaded.
+        run: loads the rows within the connection's transaction, and returns their number.
     """
 
     name: str
     rows: int
-    run: Callable[[Connection, Seen], int]
+    run: Callable[[Connection, ReportRows], int]
 
 
 class LoadPlan(Protocol):
@@ -51,35 +51,40 @@ class LoadPlan(Protocol):
         """All steps, in order."""
 
     def findings(self) -> Sequence[SourceFinding]:
-        """What was odd in the source."""
+        """The irregularities of the source."""
 
 
-def copy(connection: Connection, table: str, rows: Iterable[Row], seen: Seen = lambda rows: None) -> int:
+def copy(connection: Connection, table: str, rows: Iterable[Row], report_rows: ReportRows = lambda rows: None) -> int:
     """Stream rows into a table by COPY.
 
     Args:
         connection: within a transaction.
         table: one of :data:`shop.datasets.rows.COLUMNS`.
-        rows: values in the order of its columns; may be endless for all the memory it takes.
-        seen: told of the rows sent, now and then.
+        rows: values in the order of the columns; they are not held in memory.
+        report_rows: called every :data:`PROGRESS_EVERY` rows and at the end.
 
     Returns:
-        How many rows were sent.
+        The number of rows sent.
     """
     columns = ", ".join(COLUMNS[table])
-    count = told = 0
+    count = reported = 0
     with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN".encode()) as stream:
         for count, row in enumerate(rows, start=1):
             stream.write_row(row)
-            if count - told == PROGRESS_EVERY:
-                seen(PROGRESS_EVERY)
-                told = count
-    seen(count - told)
+            if count - reported == PROGRESS_EVERY:
+                report_rows(PROGRESS_EVERY)
+                reported = count
+    report_rows(count - reported)
     return count
 
 
+def copy_orders(connection: Connection, orders: OrderRows, report_rows: ReportRows) -> int:
+    """Stream the rows of a batch of orders into their tables; return their number."""
+    return sum(copy(connection, table, rows, report_rows) for table, rows in orders.tables())
+
+
 def continue_numbering(connection: Connection, table: str) -> None:
-    """Let the table's next generated id follow the highest one that was loaded."""
+    """Set the table's id sequence to follow the highest loaded id."""
     connection.execute(
         f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), coalesce(max(id), 0) + 1, false) FROM {table}".encode()  # noqa: S608 - our own names
     )

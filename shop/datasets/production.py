@@ -1,4 +1,4 @@
-"""What the production profile does not sell from: the invented shop of a lab."""
+"""Checks of the production profile: it refuses a data set and the demo accounts."""
 
 from sqlalchemy import Engine, text
 
@@ -7,7 +7,7 @@ from shop.errors import ConfigurationError
 
 REMEDY = "name another database in DATABASE_URL, or a new directory in SHOP_VAR_DIR, and use `shop import`."
 OWN = "own"
-"""Name of the data set of a store that sells only what was imported."""
+"""Name of the data set of a store with only an imported catalogue."""
 NO_DATA_SET = (
     "SHOP_PROFILE=production sells nothing invented: take the products of your own with `shop import`, or set"
     " SHOP_PROFILE=lab to try the store."
@@ -15,10 +15,10 @@ NO_DATA_SET = (
 
 
 def require_own_data(engine: Engine) -> None:
-    """Make sure that a migrated database holds no data set but its owner's, and no account with a published password.
+    """Check that a migrated database holds only an imported catalogue, and no account with a published password.
 
     Raises:
-        ConfigurationError: it does; it was a lab's.
+        ConfigurationError: the database holds data of a lab.
     """
     with engine.connect() as connection:
         dataset = connection.scalar(text("SELECT name || ' ' || size FROM datasets WHERE name <> :own"), {"own": OWN})
@@ -27,12 +27,12 @@ def require_own_data(engine: Engine) -> None:
                 f"DATABASE_URL leads to a lab's database: it holds the data set {dataset.strip()}, with invented"
                 f" customers and orders; {REMEDY}"
             )
-        demo = connection.scalars(
+        demo_emails = connection.scalars(
             text("SELECT email FROM users WHERE email IN (:admin, :shopper) AND password_hash IS NOT NULL"),
             {"admin": ADMIN.email, "shopper": SHOPPER.email},
         ).all()
-        if demo:
+        if demo_emails:
             raise ConfigurationError(
-                f"DATABASE_URL leads to a lab's database: it holds {' and '.join(sorted(demo))}, whose password is"
-                f" published; {REMEDY}"
+                f"DATABASE_URL leads to a lab's database: it holds {' and '.join(sorted(demo_emails))}, whose password"
+                f" is published; {REMEDY}"
             )

@@ -1,4 +1,4 @@
-"""Rows on their way into the database, in the order of its columns."""
+"""Rows to load, with their values in the order of the columns."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,14 +8,13 @@ from typing import Any
 
 from shop.charge_keys import dataset_charge_key
 from shop.money import Money
-from shop.orders import events as order_events
-from shop.orders.events import OrderEvent, OrderPlaced, serialize
+from shop.orders.events import OrderedLine, OrderEvent, OrderPlaced, serialize
 
 Row = tuple[Any, ...]
 Event = tuple[OrderEvent, datetime]
-"""Something that happened to an order, and when."""
+"""An event of an order, and its time."""
 Line = tuple[int, str, int, int]
-"""Product id, title, pieces, and the price of one in cents."""
+"""Product id, title, quantity, and unit price in cents."""
 
 COLUMNS: Mapping[str, Sequence[str]] = {
     "categories": ("id", "slug", "name", "parent_id", "position", "picture"),
@@ -42,7 +41,7 @@ COLUMNS: Mapping[str, Sequence[str]] = {
 
 @dataclass
 class OrderRows:
-    """The rows a batch of orders comes to; they go in together or not at all."""
+    """The rows of a batch of orders; one transaction loads them."""
 
     orders: list[Row] = field(default_factory=list)
     order_lines: list[Row] = field(default_factory=list)
@@ -65,35 +64,35 @@ class OrderRows:
         events: Sequence[Event],
         payment: tuple[str, str | None],
     ) -> None:
-        """Add one order: that it was placed, and what happened then.
+        """Add one order: its placement, and the events after it.
 
-        Its total is what its lines come to; ``payment`` is a status and the provider's id.
+        Its total is the sum of its lines; ``payment`` is a status and the provider's id.
         """
-        placed = OrderPlaced(public_id, number, user_id, tuple(_line(line) for line in lines))
-        version = self._tell(order_id, [(placed, placed_at), *events])
+        ordered_lines = (
+            OrderedLine(product_id, title, pieces, Money(price)) for product_id, title, pieces, price in lines
+        )
+        placed = OrderPlaced(public_id, number, user_id, tuple(ordered_lines))
+        version = 0
+        for version, (event, recorded_at) in enumerate([(placed, placed_at), *events], start=1):
+            stored = serialize(event)
+            data = json.dumps(stored.data) if stored.data else "{}"
+            self.order_events.append((order_id, version, stored.type, stored.schema_version, data, recorded_at))
         total = sum(quantity * price for _, _, quantity, price in lines)
         pieces = sum(quantity for _, _, quantity, _ in lines)
         changed_at = events[-1][1]
-        where = json.dumps(address)
+        address_json = json.dumps(address)
         self.orders.append(
-            (order_id, public_id, number, user_id, email, status, version, total, where, placed_at, changed_at)
+            (order_id, public_id, number, user_id, email, status, version, total, address_json, placed_at, changed_at)
         )  # fmt: skip
-        self.order_lines += [(order_id, place, *line) for place, line in enumerate(lines, start=1)]
-        # folding the events would come to the same, as `shop orders verify` tells, and take as long as all the rest
+        self.order_lines += [(order_id, position, *line) for position, line in enumerate(lines, start=1)]
+        # A fold of the events gives the same row (`shop orders verify` checks it), but would double the loading time.
         self.order_summaries.append(
             (order_id, version, public_id, number, user_id, status, False, pieces, total, "EUR", placed_at, changed_at)
         )
-        settled, provider_id = payment
+        payment_status, provider_id = payment
         self.payments.append(
-            (order_id, dataset_charge_key(order_id), provider_id, total, settled, placed_at, changed_at)
+            (order_id, dataset_charge_key(order_id), provider_id, total, payment_status, placed_at, changed_at)
         )  # fmt: skip
-
-    def _tell(self, order_id: int, events: Sequence[Event]) -> int:
-        for version, (event, at) in enumerate(events, start=1):
-            happened = serialize(event)
-            data = json.dumps(happened.data) if happened.data else "{}"
-            self.order_events.append((order_id, version, happened.type, happened.schema_version, data, at))
-        return len(events)
 
     def tables(self) -> Iterable[tuple[str, list[Row]]]:
         """Return each table with its rows, referenced tables first."""
@@ -104,8 +103,3 @@ class OrderRows:
             ("order_summaries", self.order_summaries),
             ("payments", self.payments),
         )
-
-
-def _line(line: Line) -> order_events.OrderedLine:
-    product_id, title, quantity, price = line
-    return order_events.OrderedLine(product_id, title, quantity, Money(price))

@@ -1,4 +1,4 @@
-"""The words people may have meant: every word of titles and brands, with how many products carry it."""
+"""The words of the spelling correction: every word of titles and brands, with its number of products."""
 
 from functools import partial
 from typing import Final
@@ -15,9 +15,9 @@ WORDS: Final = f"""
     FROM ts_stat('SELECT to_tsvector(''{PLAIN}'', {_NAMES}) FROM products WHERE withdrawn_at IS NULL')
     WHERE length(word) BETWEEN 3 AND 40 AND word ~ '^[[:alpha:]]+$'
 """  # noqa: S608 - constants
-"""Numbers and single letters are left out: there is nothing to mend in them."""
+"""Numbers and words of one or two letters are left out: they have no spelling to correct."""
 REBUILD: Final = f"INSERT INTO search_words (word, products) {WORDS}"
-"""Fills the empty table."""
+"""Fills the table, which must be empty."""
 COMPARE = (
     text(f"CREATE TEMPORARY TABLE counted ON COMMIT DROP AS {WORDS}"),
     text("""
@@ -38,14 +38,14 @@ UPSERT = text("""
 BATCH_WORDS = 5_000
 
 
-def refresh(database: Database) -> None:
-    """Bring the words up to date while the store works: few rows are locked, and none for long.
+def refresh_search_words(database: Database) -> None:
+    """Update the words while the store runs. Each transaction locks few rows for a short time.
 
     Args:
-        database: on one connection, since what is to be done waits in its temporary table.
+        database: with a single connection, since a temporary table holds the differences.
 
     Raises:
-        ServiceUnavailable: the database went away.
+        ServiceUnavailable: the database is not available.
     """
 
     def compare(session: Session) -> int:
@@ -53,13 +53,13 @@ def refresh(database: Database) -> None:
             session.execute(statement)
         return int(session.execute(text("SELECT count(*) FROM differing")).scalar_one())
 
-    # One snapshot for both sides: a word that is learnt meanwhile is in neither, and stays.
+    def apply_batch(first: int, session: Session) -> None:
+        bounds = {"first": first, "last": first + BATCH_WORDS - 1}
+        session.execute(DELETE, bounds)
+        session.execute(UPSERT, bounds)
+
+    # Both sides come from one snapshot: a word added at the same time is in neither side, and stays.
     differing = database.run_in_transaction(compare, isolation="REPEATABLE READ")
     for first in range(1, differing + 1, BATCH_WORDS):
-        database.run_in_transaction(partial(_apply, {"first": first, "last": first + BATCH_WORDS - 1}))
+        database.run_in_transaction(partial(apply_batch, first))
     database.run_in_transaction(lambda session: session.execute(text("DROP TABLE differing")))
-
-
-def _apply(bounds: dict[str, int], session: Session) -> None:
-    session.execute(DELETE, bounds)
-    session.execute(UPSERT, bounds)

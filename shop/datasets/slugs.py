@@ -1,4 +1,4 @@
-"""The name of a thing as it stands in an address; the catalogue's own way to make one of a title."""
+"""The slug of a title, made by the catalogue's own function."""
 
 from shop.catalog.slugs import slugify
 

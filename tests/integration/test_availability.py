@@ -8,7 +8,7 @@ from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers, tags
 from shop.catalog.editing import ProductChange
 from shop.checkout.details import CheckoutDetails
-from shop.datasets.importing import taking
+from shop.datasets.importing.importer import import_catalogue
 from shop.datasets.importing.reading import rows
 from shop.orders.service import OrderViewer
 from tests.support.checkout_processes import DETAILS
@@ -59,7 +59,7 @@ class MugShelf:
         given = self.home / "stock.csv"
         given.write_text(f"slug,price,on_hand\nmug,{price},{pieces}\n")
         told = []
-        taking.take(self.runtime.settings, rows(given), on_change=told.extend)
+        import_catalogue(self.runtime.settings, rows(given), on_change=told.extend)
         self.services.cache.invalidate([tag for tag in told if tag != tags.SEARCHES])  # those end with every import
 
 

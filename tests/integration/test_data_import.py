@@ -7,7 +7,7 @@ from sqlalchemy import text
 from shop.catalog.models import Product
 from shop.cli import data_progress, main
 from shop.cli.data import format_import
-from shop.datasets.importing import taking
+from shop.datasets.importing.importer import import_catalogue
 from shop.datasets.importing.reading import rows
 from shop.datasets.production import require_own_data
 from shop.errors import ConfigurationError
@@ -36,7 +36,7 @@ def shown(database, statement):
 
 
 def test_products_categories_stock_and_search_words_are_made(database, settings, write):
-    report = taking.take(settings, rows(write(HEADER + MUG + CUP)))
+    report = import_catalogue(settings, rows(write(HEADER + MUG + CUP)))
     assert (report.created, report.updated, report.refused, report.committed) == (2, 0, 0, True)
     assert shown(
         database, "SELECT slug, price_amount, on_hand FROM products JOIN stock_items ON product_id = id ORDER BY 1"
@@ -52,7 +52,7 @@ def test_products_categories_stock_and_search_words_are_made(database, settings,
 
 def test_one_bad_row_leaves_everything_as_it_was(database, settings, write):
     told = []
-    report = taking.take(settings, rows(write(HEADER + MUG + BAD)), on_change=told.append)
+    report = import_catalogue(settings, rows(write(HEADER + MUG + BAD)), on_change=told.append)
     assert not report.committed
     assert [(refusal.line, refusal.reason.split(" ")[0]) for refusal in report.refusals] == [(3, "price")]
     assert shown(database, "SELECT 1 FROM products UNION SELECT 1 FROM categories") == []
@@ -61,14 +61,14 @@ def test_one_bad_row_leaves_everything_as_it_was(database, settings, write):
 
 def test_partial_takes_the_good_rows_and_lists_the_bad(database, settings, write):
     told = []
-    report = taking.take(settings, rows(write(HEADER + BAD + MUG)), partial=True, on_change=told.append)
+    report = import_catalogue(settings, rows(write(HEADER + BAD + MUG)), partial=True, on_change=told.append)
     assert (report.accepted, report.created, report.refused) == (1, 1, 1)
     assert shown(database, "SELECT slug FROM products") == [("blue-mug",)]
     assert set(told[0]) >= {"product:blue-mug", "category:mugs", "categories"}
 
 
 def test_a_slug_that_stands_twice_is_taken_once(settings, database, write):
-    report = taking.take(settings, rows(write(HEADER + MUG + CUP + MUG)), partial=True)
+    report = import_catalogue(settings, rows(write(HEADER + MUG + CUP + MUG)), partial=True)
     assert [(refusal.line, refusal.reason) for refusal in report.refusals] == [
         (4, "slug 'blue-mug' stands on line 2 already")
     ]
@@ -79,7 +79,7 @@ def test_a_known_slug_is_updated_and_keeps_what_the_file_does_not_say(database, 
     with database.transaction() as session:
         shelf = make_category(session, "mugs", make_category(session, "kitchen"))
         make_product(session, shelf, "blue-mug", on_hand=7, rating_count=2, rating_sum=9)
-    report = taking.take(settings, rows(write("slug,title,category,price\nblue-mug,Newer Mug,Kitchen > Mugs,9\n")))
+    report = import_catalogue(settings, rows(write("slug,title,category,price\nblue-mug,Newer Mug,Kitchen > Mugs,9\n")))
     assert (report.created, report.updated) == (0, 1)
     with database.reading() as session:
         product = session.query(Product).one()
@@ -123,7 +123,7 @@ def test_absent_columns_keep_what_is_stored_and_empty_cells_empty_it(
         path = write(f"{','.join(row)}\n{','.join(row.values())}\n")
     else:
         path = write(json.dumps({name: text or None for name, text in row.items()}), "products.jsonl")
-    report = taking.take(settings, rows(path))
+    report = import_catalogue(settings, rows(path))
     assert (report.updated, report.refused) == (1, 0)
     assert shown(database, STORED) == [stored]
 
@@ -132,7 +132,7 @@ def test_a_row_that_says_what_is_stored_changes_nothing(database, settings, writ
     told = []
     before = shown(database, "SELECT xmin, * FROM products")
     row = "slug,title,brand,price,on_hand\nblue-mug,Blue Mug,Tern,12.99,7\n"
-    report = taking.take(settings, rows(write(row)), on_change=told.extend)
+    report = import_catalogue(settings, rows(write(row)), on_change=told.extend)
     assert (report.updated, report.unchanged) == (0, 1)
     assert shown(database, "SELECT xmin, * FROM products") == before
     assert "product:blue-mug" not in told
@@ -144,7 +144,7 @@ def test_an_earlier_name_of_a_product_is_refused_and_a_withdrawn_product_stays_w
     with database.transaction() as session:
         session.execute(text("INSERT INTO former_slugs (slug, product_id) SELECT 'old-mug', id FROM products"))
         session.execute(text("UPDATE products SET withdrawn_at = now()"))
-    report = taking.take(settings, rows(write("slug,price\nold-mug,1\nblue-mug,2\n")), partial=True)
+    report = import_catalogue(settings, rows(write("slug,price\nold-mug,1\nblue-mug,2\n")), partial=True)
     assert [(refusal.line, refusal.reason) for refusal in report.refusals] == [
         (2, "slug 'old-mug' is an earlier name of the product 'blue-mug': to change it, give that one")
     ]
@@ -156,7 +156,7 @@ def test_an_earlier_name_of_a_product_is_refused_and_a_withdrawn_product_stays_w
 @pytest.mark.parametrize(("made", "price"), [("Blue Mug", "9"), ("Blue (Mug)", "1.00"), ("BLUE   mug!", "12.99")])
 def test_a_made_slug_never_names_a_product_that_is_there(database, settings, write, mug, made, price):
     row = f"title,category,price\n{made},Kitchen > Mugs,{price}\n"
-    report = taking.take(settings, rows(write(row)), partial=True)
+    report = import_catalogue(settings, rows(write(row)), partial=True)
     assert [(refusal.line, refusal.reason.partition(":")[0]) for refusal in report.refusals] == [
         (2, "slug 'blue-mug', made from the title, is that of a product that is there")
     ]
@@ -174,13 +174,13 @@ def test_a_made_slug_never_names_a_product_that_is_there(database, settings, wri
 )
 def test_a_made_slug_that_is_another_row_s_too_is_refused(database, settings, write, titles, slugs, refused):
     lines = [f"{slug},{title},Code > Books,9\n" for title, slug in zip(titles, slugs, strict=True)]
-    report = taking.take(settings, rows(write("slug,title,category,price\n" + "".join(lines))), partial=True)
+    report = import_catalogue(settings, rows(write("slug,title,category,price\n" + "".join(lines))), partial=True)
     assert [refusal.line for refusal in report.refusals] == refused
     assert all("made from the title, is that of line" in refusal.reason for refusal in report.refusals)
 
 
 def test_a_slug_that_is_not_known_needs_all_of_a_new_product(database, settings, write, mug):
-    report = taking.take(settings, rows(write("slug,price\nblue-mug,9\nred-mug,9\n")))
+    report = import_catalogue(settings, rows(write("slug,price\nblue-mug,9\nred-mug,9\n")))
     assert [(refusal.line, refusal.reason) for refusal in report.refusals] == [
         (3, "there is no product 'red-mug' to change, and a new one needs title, category and price")
     ]
@@ -190,9 +190,9 @@ def test_a_slug_that_is_not_known_needs_all_of_a_new_product(database, settings,
 def test_categories_of_any_script_are_made_by_slug_and_then_found_by_name(database, settings, write):
     header = "slug,title,category,category_slug,price\n"
     first = "cup,カップ,台所 > カップ,daidokoro > kappu,9\n"
-    assert taking.take(settings, rows(write(header + first))).created == 1
+    assert import_catalogue(settings, rows(write(header + first))).created == 1
     more = "mug,マグ,台所 > カップ,,9\nbowl,茶碗,,daidokoro > kappu,9\nlid,蓋,台所 > 蓋,,9\n"
-    report = taking.take(settings, rows(write(header + more)), partial=True)
+    report = import_catalogue(settings, rows(write(header + more)), partial=True)
     assert (report.created, [refusal.line for refusal in report.refusals]) == (2, [4])
     assert shown(database, "SELECT slug, name FROM categories ORDER BY id") == [
         ("daidokoro", "台所"),
@@ -205,7 +205,7 @@ def test_stock_never_falls_below_what_was_promised(database, settings, write):
         shelf = make_category(session, "mugs", make_category(session, "kitchen"))
         make_product(session, shelf, "blue-mug", on_hand=7)
         session.execute(text("UPDATE stock_items SET reserved = 3, on_hand = 6"))  # one was sold: 7 came in
-    taking.take(settings, rows(write(HEADER + MUG.replace(",4\n", ",1\n"))))
+    import_catalogue(settings, rows(write(HEADER + MUG.replace(",4\n", ",1\n"))))
     assert shown(database, "SELECT on_hand, reserved, received FROM stock_items") == [(3, 3, 4)]
 
 
@@ -213,12 +213,12 @@ def test_a_half_seeded_store_takes_nothing(database, settings, write):
     with database.transaction() as session:
         session.execute(text("INSERT INTO datasets (name, size) VALUES ('demo', 's')"))
     with pytest.raises(ConfigurationError, match="half-seeded"):
-        taking.take(settings, rows(write(HEADER + MUG)))
+        import_catalogue(settings, rows(write(HEADER + MUG)))
 
 
 def test_json_lines_are_taken_too(database, settings, write):
     line = json.dumps({"title": "Lamp", "category": "Home > Lamps", "price": 79.5, "on_hand": 2})
-    assert taking.take(settings, rows(write(line + "\n", "products.jsonl"))).created == 1
+    assert import_catalogue(settings, rows(write(line + "\n", "products.jsonl"))).created == 1
     assert shown(database, "SELECT slug, price_amount, brand FROM products") == [("lamp", 7950, "Unbranded")]
 
 
@@ -242,14 +242,14 @@ def test_the_command_shows_how_far_it_is(database, settings, write, monkeypatch)
     monkeypatch.setenv("DATABASE_URL", settings.database_url)
     monkeypatch.setenv("CACHE_URL", settings.cache_url)
     done = CliRunner().invoke(main, ["import", "products", str(write(HEADER + MUG + CUP))])
-    assert "  0%  taking products" in done.stderr
-    assert "100%  taking products" in done.stderr
+    assert "  0%  importing products" in done.stderr
+    assert "100%  importing products" in done.stderr
 
 
 def test_a_store_that_sells_its_owner_s_catalogue_opens_with_that_and_no_other(database, settings, write, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", settings.database_url)
     monkeypatch.setenv("SHOP_VAR_DIR", str(settings.var_dir))
-    taking.take(settings, rows(write(HEADER + MUG)))
+    import_catalogue(settings, rows(write(HEADER + MUG)))
     for _start in range(2):
         done = CliRunner().invoke(main, ["prepare"])
         assert done.exit_code == 0, done.output
@@ -264,7 +264,7 @@ def test_a_store_that_sells_its_owner_s_catalogue_opens_with_that_and_no_other(d
 
 def test_production_starts_with_the_catalogue_that_its_owner_imported(database, settings, write):
     for content in (MUG, MUG.replace("12.99", "13.99")):
-        taking.take(settings, rows(write(HEADER + content)))
+        import_catalogue(settings, rows(write(HEADER + content)))
         require_own_data(database.engine)
 
 

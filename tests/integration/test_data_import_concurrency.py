@@ -9,7 +9,8 @@ from sqlalchemy import text
 
 from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
-from shop.datasets.importing import batches, changes, taking
+from shop.datasets.importing import batches, changes
+from shop.datasets.importing.importer import import_catalogue
 from shop.datasets.importing.reading import rows
 from shop.datasets.progress import SilentProgress
 from shop.errors import ServiceUnavailable
@@ -64,10 +65,10 @@ def test_between_batches_no_buyer_waits_for_the_import(database, settings, produ
             counted = session.execute(text("SELECT count(*) FROM stock_items WHERE on_hand = 400")).scalar_one()
             seen.append((step, counted))
 
-    taking.take(settings, rows(products_file(400)), progress=Watcher(look))
-    batch = "taking products"
+    import_catalogue(settings, rows(products_file(400)), progress=Watcher(look))
+    batch = "importing products"
     assert [one for one in seen if one[0] == batch] == [(batch, 0), (batch, 5), (batch, 10), (batch, 12)]
-    assert ("learning words", 12) in seen
+    assert ("updating search words", 12) in seen
 
 
 def deadlocks(settings):
@@ -98,7 +99,7 @@ def test_checkouts_beside_imports_all_succeed_without_one_deadlock(database, set
     buying.start()
     imports = 0
     while not bought.is_set() or imports < 2:
-        taking.take(settings, rows(products_file(500 + imports)))
+        import_catalogue(settings, rows(products_file(500 + imports)))
         imports += 1
     buying.join()
     assert ends == ["PaidOrder"] * 6
@@ -112,7 +113,7 @@ def test_stock_is_locked_in_the_order_of_product_ids(database, settings, product
     monkeypatch.setattr(batches, "BATCH_ROWS", PRODUCTS)
     with psycopg.connect(settings.database_url) as buyer:
         buyer.execute("SELECT 1 FROM stock_items ORDER BY product_id LIMIT 1 FOR UPDATE")
-        importing = threading.Thread(target=lambda: taking.take(settings, rows(products_file(400))))
+        importing = threading.Thread(target=lambda: import_catalogue(settings, rows(products_file(400))))
         importing.start()
         with database.reading() as session:
             until(lambda: session.execute(WAITING).scalar_one() > 0)
@@ -129,7 +130,7 @@ def test_a_batch_that_lost_a_deadlock_is_run_again(database, settings, products_
         other.execute(
             "UPDATE stock_items SET on_hand = 450 WHERE product_id = (SELECT max(product_id) FROM stock_items)"
         )
-        importing = threading.Thread(target=lambda: done.append(taking.take(settings, rows(products_file(400)))))
+        importing = threading.Thread(target=lambda: done.append(import_catalogue(settings, rows(products_file(400)))))
         importing.start()
         with database.reading() as session:
             until(lambda: session.execute(WAITING).scalar_one() > 0)
@@ -152,21 +153,23 @@ def test_a_stopped_import_says_after_which_line_and_is_continued_by_the_same_fil
             if session.execute(text("SELECT count(*) FROM products WHERE slug LIKE 'cup-%'")).scalar_one() == 5:
                 raise KeyboardInterrupt
 
-    with pytest.raises(ServiceUnavailable, match=r"stopped after line 6 .*: the good rows up to there are taken"):
-        taking.take(settings, rows(path), progress=Watcher(stop))
-    report = taking.take(settings, rows(path))
+    with pytest.raises(
+        ServiceUnavailable, match=r"stopped after line 6 .*: the valid rows up to that line are imported"
+    ):
+        import_catalogue(settings, rows(path), progress=Watcher(stop))
+    report = import_catalogue(settings, rows(path))
     assert (report.committed, report.resumed_after, report.created, report.refused) == (True, 6, 7, 0)
-    again = taking.take(settings, rows(path))
+    again = import_catalogue(settings, rows(path))
     assert (again.committed, again.refused) == (False, 12)  # it is complete: made slugs name no product any more
 
 
 def test_an_import_that_was_stopped_before_its_first_batch_has_changed_nothing(database, settings, products_file):
     def stop(step):
-        if step == "taking products":
+        if step == "importing products":
             raise KeyboardInterrupt
 
     with pytest.raises(ServiceUnavailable, match="nothing was changed"):
-        taking.take(settings, rows(products_file(400)), progress=Watcher(stop))
+        import_catalogue(settings, rows(products_file(400)), progress=Watcher(stop))
 
 
 def test_a_product_somebody_else_adds_meanwhile_is_not_overwritten(database, settings, tmp_path, products_file):
@@ -174,7 +177,7 @@ def test_a_product_somebody_else_adds_meanwhile_is_not_overwritten(database, set
     path.write_text("slug,title,category,price\n" + "".join(f"cup-{n},Cup,Kitchen > Mugs,9\n" for n in range(7)))
 
     def add(step):
-        if step == "taking products":
+        if step == "importing products":
             with database.transaction() as session:
                 session.execute(
                     text(
@@ -183,7 +186,7 @@ def test_a_product_somebody_else_adds_meanwhile_is_not_overwritten(database, set
                     )
                 )
 
-    report = taking.take(settings, rows(path), progress=Watcher(add))
+    report = import_catalogue(settings, rows(path), progress=Watcher(add))
     assert (report.created, [refusal.line for refusal in report.refusals]) == (6, [8])
     with database.reading() as session:
         assert session.execute(text("SELECT title FROM products WHERE slug = 'cup-6'")).scalar_one() == "Theirs"
@@ -194,12 +197,12 @@ def test_a_slug_a_product_is_renamed_away_from_meanwhile_is_not_taken(database, 
     path.write_text("slug,title,category,price\n" + "".join(f"cup-{n},Cup,Kitchen > Mugs,9\n" for n in range(3)))
 
     def rename(step):
-        if step == "taking products":
+        if step == "importing products":
             with database.transaction() as session:
                 former = "INSERT INTO former_slugs (slug, product_id) SELECT 'cup-1', min(id) FROM products"
                 session.execute(text(f"{former} ON CONFLICT DO NOTHING"))
 
-    report = taking.take(settings, rows(path), progress=Watcher(rename))
+    report = import_catalogue(settings, rows(path), progress=Watcher(rename))
     assert (report.created, [refusal.line for refusal in report.refusals]) == (2, [3])
 
 
@@ -207,22 +210,22 @@ def test_caches_hear_names_while_they_are_few_and_of_everything_when_they_are_ma
     settings, products_file, monkeypatch
 ):
     told = []
-    taking.take(settings, rows(products_file(400)), on_change=told.append)
+    import_catalogue(settings, rows(products_file(400)), on_change=told.append)
     assert told == [["searches"]]  # fewer pieces, and still some: no kept answer shows how many
-    taking.take(settings, rows(products_file(0)), on_change=told.append)
+    import_catalogue(settings, rows(products_file(0)), on_change=told.append)
     assert set(told[-1]) == {"home", "searches", "category:kitchen", "category:mugs"} | {
         f"product:mug-{number:02}" for number in range(PRODUCTS)
     }
     monkeypatch.setattr(changes, "MOST_TAGS", 3)
-    taking.take(settings, rows(products_file(401)), on_change=told.append)
+    import_catalogue(settings, rows(products_file(401)), on_change=told.append)
     assert told[-1] == ["catalogue"]
 
 
 def test_words_of_titles_that_are_gone_are_forgotten_and_new_ones_learnt(database, settings, tmp_path, products_file):
     path = tmp_path / "titles.csv"
     path.write_text("slug,title\n" + "".join(f"mug-{number:02},Beaker\n" for number in range(PRODUCTS)))
-    taking.take(settings, rows(products_file(400)))
-    taking.take(settings, rows(path))
+    import_catalogue(settings, rows(products_file(400)))
+    import_catalogue(settings, rows(path))
     with database.reading() as session:
         found = session.execute(text("SELECT word, products FROM search_words ORDER BY word")).all()
     assert [tuple(row) for row in found] == [("beaker", PRODUCTS), ("northwind", PRODUCTS)]

@@ -72,7 +72,7 @@ def test_a_load_killed_in_the_middle_of_a_step_ends_as_if_it_never_was(new_datab
     assert killed.returncode == -signal.SIGKILL
     half = settings.model_copy(update={"database_url": url})
     engine = build_engine(half)
-    assert loading.state(engine) == loading.DatasetState("partial", "demo", "s")
+    assert loading.dataset_state(engine) == loading.DatasetState("partial", "demo", "s")
     engine.dispose()
     assert query(url, "SELECT count(*) FROM orders") == [(0,)]
 
@@ -98,7 +98,7 @@ def test_a_database_without_tables_says_what_to_run(new_database, settings):
     with pytest.raises(ConfigurationError, match="shop migrate"):
         loading.seed(bare, "demo", "s")
     engine = build_engine(bare)
-    assert loading.state(engine).kind == "empty"
+    assert loading.dataset_state(engine).kind == "empty"
     engine.dispose()
 
 
@@ -122,8 +122,8 @@ def test_the_size_of_a_data_set_that_is_there_already_is_looked_at_too(new_datab
     with psycopg.connect(held.database_url) as connection:
         connection.execute("INSERT INTO datasets (name, size, completed_at) VALUES ('complete-journey', 'full', now())")
     with pytest.raises(ConfigurationError, match="has one size"):
-        loading.chosen(held, None, "s")
-    assert loading.chosen(held, None, None)[0] == "complete-journey"
+        loading.choose_dataset(held, None, "s")
+    assert loading.choose_dataset(held, None, None)[0] == "complete-journey"
 
 
 def test_there_is_as_much_of_everything_as_the_size_says(seeded):

@@ -6,7 +6,7 @@ import threading
 import pytest
 import redis
 
-from shop.datasets.loading import exclusive
+from shop.datasets.loading import exclusive_connection
 from shop.errors import ConfigurationError
 from shop.reconciliation.store import snapshot
 from shop.settings import load_settings
@@ -34,7 +34,7 @@ def test_options_in_an_address_reach_the_database_unchanged(settings, database, 
     elif way == "audit":
         assert snapshot(str(given.database_url), 0)
     else:
-        with exclusive(given) as connection:
+        with exclusive_connection(given) as connection:
             assert connection.execute("SHOW work_mem").fetchone() == ("9MB",)
 
 

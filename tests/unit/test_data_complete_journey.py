@@ -2,8 +2,8 @@ import pytest
 
 from shop.datasets.complete_journey import receipts
 from shop.datasets.complete_journey.catalogue import PriceTags, brand, description, stock, title
-from shop.datasets.complete_journey.receipts import SalesSummary, read
-from shop.datasets.complete_journey.shelves import UNLISTED, arrange, motif
+from shop.datasets.complete_journey.categories import UNLISTED, motif, number_categories
+from shop.datasets.complete_journey.receipts import SalesSummary, read_line
 from shop.datasets.complete_journey.source import SourceProduct
 from shop.datasets.complete_journey.wording import package, readable
 
@@ -24,7 +24,7 @@ from shop.datasets.complete_journey.wording import package, readable
     ],
 )
 def test_each_kind_of_receipt_line_is_kept_by_its_rule(quantity, value, pieces, cents, oddity):
-    found = read(quantity, value)
+    found = read_line(quantity, value)
     assert (found.quantity, found.unit_price, found.oddity) == (pieces, cents, oddity)
 
 
@@ -32,7 +32,7 @@ def test_each_kind_of_receipt_line_is_kept_by_its_rule(quantity, value, pieces, 
     ("quantity", "value"), [(q, v / 100) for q in (-3, 0, 1, 7, 99, 100, 9_000) for v in (-5, 0, 1, 99)]
 )
 def test_no_line_breaks_what_the_database_demands(quantity, value):
-    found = read(quantity, value)
+    found = read_line(quantity, value)
     assert found.quantity > 0
     assert found.unit_price >= 0
 
@@ -109,7 +109,7 @@ def test_what_never_sold_costs_what_its_like_costs_and_is_out_of_stock():
 
 
 def test_what_has_no_category_stands_under_other_in_its_department():
-    shelves = arrange([product(1), product(2, category=None), product(3, department="MEAT", category=None)])
+    shelves = number_categories([product(1), product(2, category=None), product(3, department="MEAT", category=None)])
     named = {row[0]: (row[1], row[2]) for row in shelves.rows}
     assert named[shelves.ids["GROCERY", None]] == ("grocery-other", "Other")
     assert named[shelves.ids["MEAT", None]] == ("meat-other", "Other")

@@ -6,11 +6,11 @@ import pytest
 
 from shop.datasets.demo import assortment
 from shop.datasets.demo.calendar import START, OrderCalendar
-from shop.datasets.demo.chance import SeededShuffle, generator, zipf, zipf_share
+from shop.datasets.demo.category_placement import CategoryPlacement
 from shop.datasets.demo.demand import DemoDemand
 from shop.datasets.demo.pricing import price_of, with_ending
 from shop.datasets.demo.products import DemoProducts
-from shop.datasets.demo.shelving import ShelfPlacement
+from shop.datasets.demo.seeded_random import SeededShuffle, generator, zipf, zipf_share
 from shop.datasets.demo.sizes import EPOCH, SIZES
 from shop.datasets.slugs import slugify
 
@@ -32,22 +32,22 @@ def test_no_two_products_share_a_slug(products):
 
 
 def test_the_largest_size_has_words_enough_for_every_title(shelves):
-    shelving = ShelfPlacement([category.slug for category in shelves.categories])
+    placement = CategoryPlacement([category.slug for category in shelves.categories])
     million = SIZES["l"].products
-    last = {shelving.category(number): shelving.place(number) for number in range(million - 5_000, million + 1)}
+    last = {placement.category(number): placement.position(number) for number in range(million - 5_000, million + 1)}
     for place, category in enumerate(shelves.categories):
         combinations = 1
-        for wheel in category.wheels:
-            assert len(set(wheel)) == len(wheel), category.slug
-            combinations *= len(wheel)
+        for word_list in category.word_lists:
+            assert len(set(word_list)) == len(word_list), category.slug
+            combinations *= len(word_list)
         assert combinations > last[place], category.slug
 
 
 def test_shelves_differ_in_breadth_and_number_their_products_without_a_gap(shelves):
-    shelving = ShelfPlacement([category.slug for category in shelves.categories])
+    placement = CategoryPlacement([category.slug for category in shelves.categories])
     places = defaultdict(list)
     for number in range(1, SIZES["m"].products + 1):
-        places[shelving.category(number)].append(shelving.place(number))
+        places[placement.category(number)].append(placement.position(number))
     assert all(found == list(range(len(found))) for found in places.values())
     breadths = sorted(map(len, places.values()))
     assert breadths[-1] > 2 * breadths[0]

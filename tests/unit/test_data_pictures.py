@@ -7,7 +7,7 @@ import pytest
 
 from shop.catalog.pictures import drawing as pictures
 from shop.catalog.pictures.drawing import draw, drawing_version, motifs, picture_url
-from shop.datasets.complete_journey import shelves
+from shop.datasets.complete_journey import categories
 from shop.datasets.demo import assortment
 
 SLUGS = [f"tidewick-everyday-stoneware-mug-{number}" for number in range(40)]
@@ -43,7 +43,7 @@ def test_markup_in_a_seed_is_escaped():
 
 
 def test_every_motif_the_data_asks_for_can_be_drawn():
-    asked = {category.motif for category in assortment.load().categories} | set(shelves.MOTIFS.values())
+    asked = {category.motif for category in assortment.load().categories} | set(categories.MOTIFS.values())
     assert asked <= set(motifs())
 
 

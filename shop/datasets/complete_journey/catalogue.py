@@ -1,13 +1,13 @@
-"""Products for sale, from what the retailer wrote down and what its tills saw."""
+"""Products of the retailer, from its product list and its receipts."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from statistics import median_low
 
+from shop.datasets.complete_journey.categories import UNLISTED, JourneyCategories
 from shop.datasets.complete_journey.receipts import SalesSummary
-from shop.datasets.complete_journey.shelves import UNLISTED, JourneyCategories
 from shop.datasets.complete_journey.source import SourceProduct
-from shop.datasets.complete_journey.wording import named, package, readable
+from shop.datasets.complete_journey.wording import package, readable, type_or_category
 from shop.datasets.plan import SourceFinding
 from shop.datasets.rows import Row
 from shop.datasets.slugs import slugify
@@ -19,74 +19,74 @@ OWN_BRAND = "Own Brand"
 
 
 def unlisted(sales: SalesSummary, products: Sequence[SourceProduct]) -> list[SourceProduct]:
-    """Return a bare description for each product that was sold and never described."""
-    known = {product.id for product in products}
+    """Return a minimal product for each product id that is in the receipts but not in the product list."""
+    listed = {product.id for product in products}
     return [
-        SourceProduct(number, 0, UNLISTED, "", None, None, None)
-        for number in sorted(sales.pieces)
-        if number not in known
+        SourceProduct(product_id, 0, UNLISTED, "", None, None, None)
+        for product_id in sorted(sales.pieces)
+        if product_id not in listed
     ]
 
 
 def brand(product: SourceProduct) -> str:
-    """Return whose product it is. The source hides the makers' names behind numbers."""
+    """Return the brand of a product. The source replaces the makers' names by numbers."""
     if product.department == UNLISTED:
         return "Unknown"
     return OWN_BRAND if product.brand == "Private" else f"Maker {product.maker}"
 
 
 def title(product: SourceProduct) -> str:
-    """Return what to call it: its type, else its category, else its department, and the package size."""
+    """Return a title: the type, else the category, else the department, and the package size."""
     if product.department == UNLISTED:
         return f"Unlisted item {product.id}"
-    name = named(readable(product.type or ""), readable(product.category or ""))
+    name = type_or_category(readable(product.type or ""), readable(product.category or ""))
     name = name or f"{readable(product.department)} item"
     size = package(product.size)
     return f"{name}, {size}" if size else name
 
 
 def description(product: SourceProduct, pieces: int) -> str:
-    """Say what the source says, in sentences."""
+    """Return the source's data about a product as sentences."""
     if product.department == UNLISTED:
         return "Sold at the till, but described nowhere in the source."
-    shelf = readable(product.category or "") or "no particular shelf"
+    category = readable(product.category or "") or "no particular shelf"
     maker = "the store's own brand" if product.brand == "Private" else f"maker number {product.maker}"
     sold = f"{pieces:,} sold in 2017" if pieces > 1 else "One sold in 2017" if pieces else "Not sold in 2017"
-    return f"From {maker}. It stands under {shelf} in the department {readable(product.department)}. {sold}."
+    return f"From {maker}. It stands under {category} in the department {readable(product.department)}. {sold}."
 
 
 class PriceTags:
-    """Prices for everything. What was never sold at a price costs what its like costs.
+    """Prices of all products. A product that was never sold at a price gets the median of similar products.
 
     Args:
-        products: everything.
-        sales: the year.
+        products: all products.
+        sales: the sales of the year.
     """
 
     def __init__(self, products: Sequence[SourceProduct], sales: SalesSummary) -> None:
-        self._own = sales.price
-        groups: dict[tuple[str | None, ...], list[int]] = {}
+        self._sold_at = sales.price
+        prices: dict[tuple[str | None, ...], list[int]] = {}
         for product in products:
-            if product.id in self._own:
-                for kind in _kinds(product):
-                    groups.setdefault(kind, []).append(self._own[product.id])
-        self._usual = {kind: median_low(found) for kind, found in groups.items()}
+            if product.id in self._sold_at:
+                for group in _price_groups(product):
+                    prices.setdefault(group, []).append(self._sold_at[product.id])
+        self._medians = {group: median_low(group_prices) for group, group_prices in prices.items()}
 
     def of(self, product: SourceProduct) -> int:
-        """Return a product's price in cents: its own, else the median of its type, category, department, of all."""
-        if product.id in self._own:
-            return self._own[product.id]
-        return next((self._usual[kind] for kind in _kinds(product) if kind in self._usual), 1)
+        """Return a price in cents: the product's own, else the median of its type, category, department or of all."""
+        if product.id in self._sold_at:
+            return self._sold_at[product.id]
+        return next((self._medians[group] for group in _price_groups(product) if group in self._medians), 1)
 
 
 def stock(pieces: int) -> int:
-    """Return how many lie on the shelf: what an average four weeks sell. What never sold is not there to be sold."""
+    """Return the pieces in stock: the average sales of four weeks. A product that never sold is out of stock."""
     return -(-pieces * WEEKS_OF_STOCK // WEEKS)
 
 
-def rows(products: Sequence[SourceProduct], sales: SalesSummary, shelves: JourneyCategories) -> Iterator[Row]:
-    """Make the rows of the products."""
-    tags = PriceTags(products, sales)
+def rows(products: Sequence[SourceProduct], sales: SalesSummary, categories: JourneyCategories) -> Iterator[Row]:
+    """Yield the rows of the products."""
+    price_tags = PriceTags(products, sales)
     for product in products:
         name = title(product)
         pieces = sales.pieces[product.id]
@@ -94,11 +94,11 @@ def rows(products: Sequence[SourceProduct], sales: SalesSummary, shelves: Journe
         yield (
             product.id,
             f"{slugify(name)[:SLUG_LENGTH].strip('-')}-{product.id}",
-            shelves.ids[product.department, product.category],
+            categories.ids[product.department, product.category],
             name,
             brand(product),
             description(product, pieces),
-            tags.of(product),
+            price_tags.of(product),
             pieces,
             0,
             0,
@@ -108,9 +108,9 @@ def rows(products: Sequence[SourceProduct], sales: SalesSummary, shelves: Journe
 
 
 def findings(products: Sequence[SourceProduct], sales: SalesSummary) -> Sequence[SourceFinding]:
-    """Return what was odd about the products."""
+    """Return the irregularities of the products."""
     described = [product for product in products if product.department != UNLISTED]
-    counted = (
+    counts = (
         (
             "products sold but not described",
             len(products) - len(described),
@@ -142,9 +142,9 @@ def findings(products: Sequence[SourceProduct], sales: SalesSummary) -> Sequence
             "priced at the median of their type, else category, else department",
         ),
     )
-    return [SourceFinding(subject, count, treatment) for subject, count, treatment in counted if count]
+    return [SourceFinding(subject, count, treatment) for subject, count, treatment in counts if count]
 
 
-def _kinds(product: SourceProduct) -> tuple[tuple[str | None, ...], ...]:
-    where = (product.department, product.category, product.type)
-    return (where, where[:2], where[:1], ())
+def _price_groups(product: SourceProduct) -> tuple[tuple[str | None, ...], ...]:
+    path = (product.department, product.category, product.type)
+    return (path, path[:2], path[:1], ())

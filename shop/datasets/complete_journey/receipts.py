@@ -1,4 +1,4 @@
-"""What a line of a till receipt says about pieces and prices. Pure: every rule for odd lines stands here."""
+"""Quantities and prices of receipt lines, and the rules for irregular lines. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from shop.datasets.complete_journey.source import SourceLine
 from shop.datasets.plan import SourceFinding
 
 MOST_PIECES = 99
-"""More than a cart holds: the till counted in thousandths of a gallon or hundredths of a pound, not in pieces."""
+"""A larger quantity is not in pieces: the till counted thousandths of a gallon or hundredths of a pound."""
 FREE = "lines that cost nothing"
 NO_QUANTITY = "lines with a price and a quantity of zero"
 EMPTY = "lines with a quantity and a price of zero"
@@ -29,18 +29,18 @@ TREATMENT = {
 
 
 class ReceiptLine(NamedTuple):
-    """A line as an order holds it; ``oddity`` names the rule that was needed."""
+    """A line as an order stores it; ``oddity`` names the rule that was applied to an irregular line."""
 
     quantity: int
     unit_price: int
     """Cents."""
     oddity: str | None = None
     tells_price: bool = True
-    """Whether the product's own price may be derived from it."""
+    """Whether the product's price may be derived from the line."""
 
 
-def read(quantity: int, value: float) -> ReceiptLine:
-    """Turn pieces and dollars into pieces and cents a piece."""
+def read_line(quantity: int, value: float) -> ReceiptLine:
+    """Convert a quantity and a line's price in dollars to a quantity and a unit price in cents."""
     cents = round(value * 100)
     if quantity < 0 or cents < 0:
         return ReceiptLine(1, 0, NEGATIVE, tells_price=False)
@@ -55,7 +55,7 @@ def read(quantity: int, value: float) -> ReceiptLine:
 
 @dataclass
 class SalesSummary:
-    """What the whole year says about each product."""
+    """The sales of the year."""
 
     lines: int = 0
     baskets: int = 0
@@ -64,31 +64,31 @@ class SalesSummary:
     first_sold: dict[int, datetime] = field(default_factory=dict)
     oddities: Counter[str] = field(default_factory=Counter)
     price: dict[int, int] = field(default_factory=dict)
-    """Cents; the median of the year. Products that were never sold at a price are missing."""
+    """Cents; the median of the year. A product that was never sold at a price is missing."""
 
     def findings(self) -> Sequence[SourceFinding]:
-        """Return what was odd about the lines."""
+        """Return the irregularities of the lines."""
         return [SourceFinding(name, self.oddities[name], TREATMENT[name]) for name in TREATMENT if self.oddities[name]]
 
 
-def tally(lines: Iterable[SourceLine]) -> SalesSummary:
-    """Go once through all receipts."""
+def summarise_sales(lines: Iterable[SourceLine]) -> SalesSummary:
+    """Summarise all receipt lines in one pass."""
     sales = SalesSummary()
     prices: dict[int, list[int]] = {}
     basket = None
     for line in lines:
-        reading = read(line.quantity, line.value)
+        receipt_line = read_line(line.quantity, line.value)
         sales.lines += 1
         if line.basket != basket:
             basket = line.basket
             sales.baskets += 1
             sales.households.add(line.household)
-        sales.pieces[line.product] += reading.quantity
+        sales.pieces[line.product] += receipt_line.quantity
         if line.product not in sales.first_sold:
             sales.first_sold[line.product] = line.at
-        if reading.oddity:
-            sales.oddities[reading.oddity] += 1
-        if reading.tells_price:
-            prices.setdefault(line.product, []).append(reading.unit_price)
-    sales.price = {product: max(1, median_low(found)) for product, found in prices.items()}
+        if receipt_line.oddity:
+            sales.oddities[receipt_line.oddity] += 1
+        if receipt_line.tells_price:
+            prices.setdefault(line.product, []).append(receipt_line.unit_price)
+    sales.price = {product: max(1, median_low(product_prices)) for product, product_prices in prices.items()}
     return sales

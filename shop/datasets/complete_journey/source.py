@@ -1,4 +1,4 @@
-"""Reading the source: two Parquet files in a Python package that is an extra of this project."""
+"""The source files: two Parquet files in a Python package, which is an extra of this project."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class SourceProduct:
 
 
 class SourceLine(NamedTuple):
-    """A line of a till receipt. There are a million and a half: a tuple is made in a third of a dataclass's time."""
+    """A receipt line. There are 1.5 million; a tuple takes a third of a dataclass's time to create."""
 
     household: int
     store: int
@@ -37,11 +37,11 @@ class SourceLine(NamedTuple):
     value: float
     """Dollars paid for the whole line."""
     second: int
-    """When, in seconds since 1970; the till's clock knows no time zone and is taken for UTC."""
+    """Seconds since 1970. The till's clock has no time zone; it is read as UTC."""
 
     @property
     def at(self) -> datetime:
-        """Return when it was bought."""
+        """Return the time of the purchase."""
         return datetime.fromtimestamp(self.second, UTC)
 
 
@@ -50,7 +50,7 @@ class JourneyFiles:
     """The two files.
 
     Args:
-        directory: where ``products.parquet`` and ``transactions.parquet`` lie.
+        directory: contains ``products.parquet`` and ``transactions.parquet``.
     """
 
     directory: Path
@@ -66,11 +66,11 @@ class JourneyFiles:
             "product_type",
             "package_size",
         )
-        found = [SourceProduct(*row) for row in self._rows("products", columns)]
-        return sorted(found, key=lambda product: product.id)
+        products = [SourceProduct(*row) for row in self._rows("products", columns)]
+        return sorted(products, key=lambda product: product.id)
 
     def lines(self) -> Iterator[SourceLine]:
-        """Stream all lines; a basket's lines follow one another, older baskets come first."""
+        """Yield all lines, grouped by basket, oldest basket first."""
         columns = (
             "household_id",
             "store_id",
@@ -91,17 +91,17 @@ class JourneyFiles:
                 values = []
                 for column in columns:
                     array = batch.column(column)
-                    if pyarrow.types.is_timestamp(array.type):  # whole seconds as numbers: dates are slow to make
+                    if pyarrow.types.is_timestamp(array.type):  # integers: datetime objects are slow to create
                         array = array.cast(pyarrow.timestamp("s")).cast(pyarrow.int64())
                     values.append(array.to_pylist())
                 yield from zip(*values, strict=True)
 
 
 def installed() -> JourneyFiles:
-    """Find the source.
+    """Return the files of the installed package.
 
     Raises:
-        ConfigurationError: the extra is not installed; says how to.
+        ConfigurationError: the extra is not installed; the message says how to install it.
     """
     package = find_spec(PACKAGE)
     if package is None or package.origin is None or find_spec("pyarrow") is None:

@@ -1,4 +1,4 @@
-"""Readable names from a retailer's shouted abbreviations."""
+"""Readable names from the retailer's abbreviations in capitals."""
 
 import re
 import tomllib
@@ -13,30 +13,36 @@ PHRASES, WORDS, UNITS = VOCABULARY["phrases"], VOCABULARY["words"], VOCABULARY["
 SMALL = frozenset({"and", "or", "of", "in", "for", "with", "except", "including", "per", "the"})
 VAGUE = frozenset(VOCABULARY["vague"]["words"].split())
 COLUMN_WIDTH = 29
-"""The source cut longer names off; what then stands at the end of one is a piece of a word."""
+"""The source cuts longer names off, often within the last word."""
 _SIZE = re.compile(r"(?P<packs>\d+)/(?P<each>\d*\.?\d+) *(?P<pack_unit>[A-Z]+)|(?P<number>\d*\.?\d+) *(?P<unit>[A-Z]+)")
 _WORD = re.compile(r"[A-Z0-9%.']+(?:\(CANS\))?")
 
 
 def readable(text: str) -> str:
-    """Return a shouted, abbreviated name as people write it; an empty string stays one."""
-    text = _closed(_whole(" ".join(text.split())))
-    kept: list[str] = []
+    """Return a readable form of a name in capitals and abbreviations; an empty string stays empty."""
+    words = text.split()
+    text = " ".join(words)
+    if len(text) >= COLUMN_WIDTH and len(words[-1]) <= 3:  # the end of a word that was cut off
+        text = " ".join(words[:-1])
+    while text.count("(") > text.count(")"):  # the end of a remark in brackets was cut off
+        text = text[: text.rindex("(")].rstrip()
+    text = re.sub(r"\)(?=\S)", ") ", text)
+    meanings: list[str] = []
     for phrase, meaning in sorted(PHRASES.items(), key=lambda item: -len(item[0])):
         if phrase in text:
-            text = text.replace(phrase, f"\x00{len(kept)}\x00")
-            kept.append(meaning)
+            text = text.replace(phrase, f"\x00{len(meanings)}\x00")
+            meanings.append(meaning)
     text = re.sub(r"\s*&\s*", " & ", text)
     text = re.sub(r"\s*:\s*|\s+-\s+|- | -", ", ", text)
     text = re.sub(r"\s*/\s*", " / ", text)
-    text = _WORD.sub(_word, text)
-    text = re.sub("\x00(\\d+)\x00", lambda match: kept[int(match[1])], text)
+    text = _WORD.sub(lambda match: _readable_word(match[0]), text)
+    text = re.sub("\x00(\\d+)\x00", lambda match: meanings[int(match[1])], text)
     text = re.sub(r"\s+", " ", text).strip(" ,/&-")
     return text[:1].upper() + text[1:]
 
 
 def package(size: str | None) -> str:
-    """Return a package size as people write it, such as ``22 oz``; empty where there is none to read."""
+    """Return a readable package size such as ``22 oz``, or an empty string if the source has none."""
     match = _SIZE.search(size or "")
     if match is None:
         return "per lb" if size and size.strip() in ("LB", "PER LB") else ""
@@ -47,34 +53,20 @@ def package(size: str | None) -> str:
     return f"{_number(match['number'])} {unit}" if unit else ""
 
 
-def named(kind: str, category: str) -> str:
-    """Return what to call a product: its type, with its category where the type alone says nothing."""
+def type_or_category(kind: str, category: str) -> str:
+    """Return the type of a product, after its category if the type is vague; without a type, the category."""
     words = kind.split()
     if category and words and (kind in VAGUE or (len(words) == 2 and all(word in VAGUE for word in words))):
         return f"{category}: {kind}"
     return kind or category
 
 
-def _word(match: re.Match[str]) -> str:
-    word = match[0]
+def _readable_word(word: str) -> str:
     if word in WORDS:
         return WORDS[word]
     if any(letter.isdigit() for letter in word):
         return word.lower() if word[-1:].isalpha() else word
     return word.lower() if word.lower() in SMALL else word.capitalize()
-
-
-def _closed(text: str) -> str:
-    """Cut off a remark in brackets that the source's column was too narrow for."""
-    while text.count("(") > text.count(")"):
-        text = text[: text.rindex("(")].rstrip()
-    return re.sub(r"\)(?=\S)", ") ", text)
-
-
-def _whole(text: str) -> str:
-    """Drop the piece of a word at the end of a name that was too long."""
-    words = text.split(" ")
-    return " ".join(words[:-1]) if len(text) >= COLUMN_WIDTH and len(words[-1]) <= 3 else text
 
 
 def _number(text: str) -> str:

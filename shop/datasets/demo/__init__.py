@@ -1,1 +1,1 @@
-"""A generated store: quick to load, pretty to look at, and the same on every machine."""
+"""The generated demo store: quick to load, and the same on every machine."""

@@ -1,7 +1,7 @@
-"""What the demo store could sell: departments, categories, and the words their products are made of.
+"""The assortment of the demo store: departments, categories, and the words of their products.
 
-Each department is a file of ``assortment/``. A category has far more combinations of style, material, noun, variant
-and brand than products, so the largest size still repeats no title.
+Each department is a file in ``assortment/``. A category has many more combinations of style, material, noun, variant
+and brand than products, so no title is repeated in the largest size.
 """
 
 import tomllib
@@ -14,12 +14,12 @@ from shop.errors import ConfigurationError
 
 DIRECTORY = Path(__file__).parent / "assortment"
 DEFAULT_SPREAD = 0.45
-"""Standard deviation of the logarithm of the price, where a category says nothing else."""
+"""Default standard deviation of the logarithm of the price in a category."""
 
 
 @dataclass(frozen=True)
 class DemoDepartment:
-    """A department, and the words all its categories share."""
+    """A department, and the words that its categories share."""
 
     slug: str
     name: str
@@ -27,12 +27,12 @@ class DemoDepartment:
     brands: Sequence[str]
     styles: Sequence[str]
     variants: Sequence[str]
-    """Styles and variants are those of the categories that name none of their own."""
+    """The defaults of the categories that have no styles or variants."""
 
 
 @dataclass(frozen=True)
 class DemoCategory:
-    """A category, its price level in euros and the words its products and reviews are made of."""
+    """A category: its price level in euros, and the words of its products and reviews."""
 
     slug: str
     name: str
@@ -50,29 +50,29 @@ class DemoCategory:
     goes_with: Sequence[str]
 
     @cached_property
-    def wheels(self) -> Sequence[Sequence[str]]:
-        """Return what is combined: brands, styles, materials, nouns, variants."""
+    def word_lists(self) -> Sequence[Sequence[str]]:
+        """Return the lists of words to combine: brands, styles, materials, nouns, variants."""
         return (self.department.brands, self.styles, self.materials, self.nouns, self.variants)
 
 
 @dataclass(frozen=True)
 class DemoAssortment:
-    """All of it, in the order it is shown."""
+    """All departments and categories, in the order of the menu."""
 
     departments: Sequence[DemoDepartment]
     categories: Sequence[DemoCategory]
 
     @cached_property
     def index(self) -> Mapping[str, int]:
-        """Return each category's place in :attr:`categories`."""
-        return {category.slug: place for place, category in enumerate(self.categories)}
+        """Return the index in :attr:`categories` of each category's slug."""
+        return {category.slug: index for index, category in enumerate(self.categories)}
 
 
 def load(directory: Path = DIRECTORY) -> DemoAssortment:
     """Read the files.
 
     Raises:
-        ConfigurationError: the files are not there.
+        ConfigurationError: the files are missing.
     """
     files = [(path.stem, tomllib.loads(path.read_text("utf-8"))) for path in sorted(directory.glob("*.toml"))]
     if not files:
@@ -80,15 +80,15 @@ def load(directory: Path = DIRECTORY) -> DemoAssortment:
     files.sort(key=lambda entry: entry[1]["position"])
     departments: list[DemoDepartment] = []
     categories: list[DemoCategory] = []
-    for slug, found in files:
-        shelves = found.pop("categories")
-        department = DemoDepartment(slug=slug, **found)
+    for slug, document in files:
+        category_tables = document.pop("categories")
+        department = DemoDepartment(slug=slug, **document)
         departments.append(department)
-        unless_said = {
+        defaults = {
             "department": department,
             "spread": DEFAULT_SPREAD,
             "styles": department.styles,
             "variants": department.variants,
         }
-        categories += (DemoCategory(**{"slug": key, **unless_said, **fields}) for key, fields in shelves.items())
+        categories += (DemoCategory(**{"slug": key, **defaults, **table}) for key, table in category_tables.items())
     return DemoAssortment(departments, categories)

@@ -1,4 +1,4 @@
-"""When people buy: the year's, the week's and the day's rhythm."""
+"""The times of orders: seasonal, weekly and daily demand."""
 
 import bisect
 import itertools
@@ -13,27 +13,25 @@ MONTHS = (0.92, 0.84, 0.93, 0.95, 0.98, 0.93, 0.88, 0.90, 0.98, 1.05, 1.42, 1.38
 WEEKDAYS = (1.06, 1.02, 0.98, 0.98, 0.94, 0.90, 1.12)
 HOURS = (3, 2, 1, 1, 1, 2, 4, 7, 9, 11, 12, 12, 13, 12, 11, 11, 12, 13, 15, 18, 20, 18, 12, 6)
 GROWTH = 0.25
-"""How much more the shop sells at the end of the year than at its beginning."""
+"""Increase of the orders per day from the beginning to the end of the year."""
 SALES = {(11, 28): 2.6, (11, 29): 1.8, (12, 1): 1.9}
 """Black Friday and the days after it."""
 
 
 class OrderCalendar:
-    """Turns a place in the queue of all orders into the time it was placed at."""
+    """Maps a share of the year's orders to the time of the last of them."""
 
     def __init__(self) -> None:
-        hours = itertools.product((START + timedelta(days=day) for day in range(DAYS)), range(24))
-        weights = [_weight(day) * HOURS[hour] for day, hour in hours]
+        weights: list[float] = []
+        for day in (START + timedelta(days=day) for day in range(DAYS)):
+            growth = 1 + GROWTH * (day - START).days / DAYS
+            season = MONTHS[day.month - 1] * WEEKDAYS[day.weekday()] * growth * SALES.get((day.month, day.day), 1.0)
+            weights += (season * weight for weight in HOURS)
         total = sum(weights)
-        self._reached: Sequence[float] = [0.0, *(reached / total for reached in itertools.accumulate(weights))]
+        self._cumulative: Sequence[float] = [0.0, *(weight / total for weight in itertools.accumulate(weights))]
 
     def at(self, share: float) -> datetime:
-        """Return when ``share`` of the year's orders, from 0 to 1, had been placed."""
-        hour = min(bisect.bisect_right(self._reached, share) - 1, DAYS * 24 - 1)
-        begun, done = self._reached[hour], self._reached[hour + 1]
-        return START + timedelta(hours=hour, seconds=int(3_599 * (share - begun) / (done - begun)))
-
-
-def _weight(day: datetime) -> float:
-    growth = 1 + GROWTH * (day - START).days / DAYS
-    return MONTHS[day.month - 1] * WEEKDAYS[day.weekday()] * growth * SALES.get((day.month, day.day), 1.0)
+        """Return the time at which ``share`` of the year's orders, from 0 to 1, have been placed."""
+        hour = min(bisect.bisect_right(self._cumulative, share) - 1, DAYS * 24 - 1)
+        before, after = self._cumulative[hour], self._cumulative[hour + 1]
+        return START + timedelta(hours=hour, seconds=int(3_599 * (share - before) / (after - before)))

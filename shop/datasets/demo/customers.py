@@ -1,9 +1,9 @@
-"""The customers of the demo store. They have handles, as people have in shops, and addresses that lead nowhere."""
+"""The customers of the demo store. They have invented nicknames and addresses."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shop.datasets.demo.chance import SeededShuffle, generator, zipf
+from shop.datasets.demo.seeded_random import SeededShuffle, generator, zipf
 from shop.datasets.demo.sizes import EPOCH, DemoSize
 from shop.demo_accounts import SHOPPER
 
@@ -35,7 +35,7 @@ PLACES = (
     ("Tallinn", "EE", "101"), ("Bilbao", "ES", "480"), ("Bologna", "IT", "401"), ("Ljubljana", "SI", "10"),
 )  # fmt: skip
 LOYALTY = 0.45
-"""Share of purchases made by regulars, whose activity follows Zipf's law; the rest come as they come."""
+"""Share of purchases by regular customers, by Zipf's law; the customers of the rest are drawn uniformly."""
 MEMBERSHIP_DAYS = 2 * 365
 
 
@@ -49,12 +49,11 @@ class DemoCustomer:
 
 
 class DemoCustomers:
-    """All customers of one size; numbers go from 1.
+    """All customers of one size, numbered from 1.
 
     Args:
-        size: how many.
-        demo_shopper: whether the first of them is the account people log in with to try the store, so that it has
-            orders to look at.
+        size: the number of customers.
+        demo_shopper: whether the first customer is the demo account, so that the account has orders.
     """
 
     def __init__(self, size: DemoSize, *, demo_shopper: bool) -> None:
@@ -63,7 +62,7 @@ class DemoCustomers:
         self._regulars = SeededShuffle(self.count, salt=5)
 
     def __getitem__(self, customer_id: int) -> DemoCustomer:
-        """Make one customer."""
+        """Return a customer."""
         if self._demo_shopper and customer_id == 1:
             return DemoCustomer(1, SHOPPER.email, SHOPPER.name)
         mood = MOODS[customer_id % len(MOODS)]
@@ -72,7 +71,7 @@ class DemoCustomers:
         return DemoCustomer(customer_id, email, f"{mood} {pursuit}")
 
     def address(self, customer_id: int) -> dict[str, str]:
-        """Return where a customer has things sent."""
+        """Return the delivery address of a customer."""
         random = generator("address", customer_id)
         city, country, prefix = random.choice(PLACES)
         return {
@@ -84,12 +83,12 @@ class DemoCustomers:
         }
 
     def joined_at(self, customer_id: int) -> datetime:
-        """Return when the account was opened: always before the year that is generated."""
+        """Return the time the account was created, always before the generated year."""
         days = generator("joined", customer_id).random() * MEMBERSHIP_DAYS
         return EPOCH - timedelta(days=365 + days)
 
-    def somebody(self, draw: float) -> int:
-        """Turn an even draw from [0, 1) into a customer who buys something."""
+    def buyer(self, draw: float) -> int:
+        """Map a uniform draw from [0, 1) to the id of a customer who places an order."""
         if draw < LOYALTY:
             return self._regulars(zipf(draw / LOYALTY, self.count)) + 1
         return int((draw - LOYALTY) / (1 - LOYALTY) * self.count) + 1

@@ -1,8 +1,8 @@
-"""What people put into their baskets.
+"""The contents of the demo store's orders.
 
-The first thing in a basket follows the popularity of everything for sale. What follows belongs to it: a companion that
-many others took with it too, something else from the same or a neighbouring category, or something entirely different.
-So "bought together" has something true to say.
+The first product of a basket is drawn by popularity. Each further one is a companion of the first (the same companions
+in every basket), another product of the same or a neighbouring category, or any product. So "bought together" shows
+real correlations.
 """
 
 from array import array
@@ -10,25 +10,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from shop.datasets.demo.chance import generator, zipf
 from shop.datasets.demo.products import DemoProducts
+from shop.datasets.demo.seeded_random import generator, zipf
 from shop.datasets.demo.sizes import DemoSize
 
 BATCH = 5_000
-"""Orders made, and committed, at a time."""
+"""Orders of a batch, which is one transaction."""
 BASKET_SIZES = ((1, 0.26), (2, 0.23), (3, 0.18), (4, 0.13), (5, 0.09), (6, 0.06), (7, 0.03), (8, 0.02))
 QUANTITIES = (1, 1, 1, 1, 1, 1, 1, 2, 2, 3)
 COMPANION, NEIGHBOUR = 0.50, 0.80
-"""Upper ends of the draw for a companion and for the same or a neighbouring category."""
+"""Upper limits of the draw for a companion, and for a product of the same or a neighbouring category."""
 COMPANIONS = 6
 CANCELLED, REFUNDED = 0.02, 0.05
 NEWEST_PAID, NEWEST_SHIPPED = 0.0005, 0.008
-"""Shares of the newest orders that still wait to be sent, or are under way."""
+"""Shares of the newest orders that are paid but not shipped, or shipped but not delivered."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoBasket:
-    """What one order holds: product ids and pieces."""
+    """The contents of one order: product ids and quantities."""
 
     order_id: int
     status: str
@@ -36,37 +36,45 @@ class DemoBasket:
 
     @property
     def is_sale(self) -> bool:
-        """Whether the store kept the money."""
+        """Whether the order was paid and not refunded."""
         return self.status not in ("cancelled", "refunded")
 
 
 class DemoDemand:
-    """All baskets of one size, in batches that can be made one by one.
+    """All baskets of one size, in batches that are generated independently.
 
     Args:
-        products: what is for sale.
-        size: how many orders.
+        products: the products for sale.
+        size: the number of orders.
     """
 
     def __init__(self, products: DemoProducts, size: DemoSize) -> None:
         self._products = products
         self.orders = size.orders
         self.batches = -(-size.orders // BATCH)
-        shelves = products.assortment
+        assortment = products.assortment
         self._neighbours = [
-            [place, *(shelves.index[slug] for slug in category.goes_with if slug in shelves.index)]
-            for place, category in enumerate(shelves.categories)
+            [index, *(assortment.index[slug] for slug in category.goes_with if slug in assortment.index)]
+            for index, category in enumerate(assortment.categories)
         ]
 
     def baskets(self, batch: int) -> Iterator[DemoBasket]:
-        """Make one batch, oldest order first."""
+        """Yield the baskets of a batch, oldest order first."""
         random = generator("baskets", batch)
         for order_id in range(batch * BATCH + 1, min((batch + 1) * BATCH, self.orders) + 1):
-            items = [(product_id, random.choice(QUANTITIES)) for product_id in self._fill(random)]
-            yield DemoBasket(order_id, self._status(order_id, random.random()), items)
+            items = [(product_id, random.choice(QUANTITIES)) for product_id in self._products_of_basket(random)]
+            draw = random.random()
+            age = 1 - order_id / self.orders
+            if draw < REFUNDED:
+                status = "cancelled" if draw < CANCELLED else "refunded"
+            elif age < NEWEST_SHIPPED:
+                status = "paid" if age < NEWEST_PAID else "shipped"
+            else:
+                status = "delivered"
+            yield DemoBasket(order_id, status, items)
 
     def pieces_sold(self) -> Sequence[int]:
-        """Return the pieces sold of each product, at its id."""
+        """Return the pieces sold of each product; the index is the product's id."""
         sold = array("L", bytes(8 * (self._products.count + 1)))
         for batch in range(self.batches):
             for basket in self.baskets(batch):
@@ -75,47 +83,34 @@ class DemoDemand:
                         sold[product_id] += quantity
         return sold
 
-    def _fill(self, random: Random) -> list[int]:
+    def _products_of_basket(self, random: Random) -> list[int]:
         first = self._products.at_rank(zipf(random.random(), self._products.count))
-        items = {first: None}
+        neighbours = self._neighbours[self._products.category(first)]
+        product_ids = {first: None}
         for _ in range(_basket_size(random.random()) - 1):
-            items[self._another(random, first)] = None
-        return list(items)
+            kind = random.random()
+            if kind < COMPANION:
+                companion = zipf(random.random(), COMPANIONS)
+                category = neighbours[(first + companion) % len(neighbours)]
+                # Knuth's multiplicative hash: the companions of a product are spread, but always the same.
+                draw = (first * 2_654_435_761 + companion * 40_503) % 10_007 / 10_007
+                product_id = self._from_category(category, draw)
+            elif kind < NEIGHBOUR:
+                category = neighbours[int(random.random() * len(neighbours))]
+                product_id = self._from_category(category, random.random())
+            else:
+                product_id = self._products.at_rank(zipf(random.random(), self._products.count))
+            product_ids[product_id] = None
+        return list(product_ids)
 
-    def _another(self, random: Random, first: int) -> int:
-        kind = random.random()
-        if kind < COMPANION:
-            return self._companion(first, zipf(random.random(), COMPANIONS))
-        if kind < NEIGHBOUR:
-            neighbours = self._neighbours[self._products.category(first)]
-            return self._from_shelf(neighbours[int(random.random() * len(neighbours))], random.random())
-        return self._products.at_rank(zipf(random.random(), self._products.count))
-
-    def _companion(self, product_id: int, which: int) -> int:
-        """Return one of the few products that go with this one, always the same ones."""
-        neighbours = self._neighbours[self._products.category(product_id)]
-        shelf = neighbours[(product_id + which) % len(neighbours)]
-        place = product_id * 2_654_435_761 + which * 40_503  # Knuth's multiplicative hash: spread, but fixed
-        return self._from_shelf(shelf, place % 10_007 / 10_007)
-
-    def _from_shelf(self, shelf: int, draw: float) -> int:
-        bestsellers = self._products.bestsellers[shelf]
+    def _from_category(self, category: int, draw: float) -> int:
+        bestsellers = self._products.bestsellers[category]
         return bestsellers[zipf(draw, len(bestsellers))]
 
-    def _status(self, order_id: int, luck: float) -> str:
-        age = 1 - order_id / self.orders
-        if luck < CANCELLED:
-            return "cancelled"
-        if luck < REFUNDED:
-            return "refunded"
-        if age < NEWEST_PAID:
-            return "paid"
-        return "shipped" if age < NEWEST_SHIPPED else "delivered"
 
-
-def _basket_size(luck: float) -> int:
+def _basket_size(draw: float) -> int:
     for size, share in BASKET_SIZES:
-        luck -= share
-        if luck < 0:
+        draw -= share
+        if draw < 0:
             return size
     return BASKET_SIZES[-1][0]

@@ -1,11 +1,12 @@
-"""The steps that load the demo store."""
+"""The load plan of the demo store."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from shop.accounts.passwords import hash_password
-from shop.datasets.demo import assortment
+from shop.datasets.demo.assortment import DemoAssortment
+from shop.datasets.demo.assortment import load as load_assortment
 from shop.datasets.demo.calendar import OrderCalendar
 from shop.datasets.demo.customers import DemoCustomers
 from shop.datasets.demo.demand import DemoDemand
@@ -13,23 +14,23 @@ from shop.datasets.demo.orders import DemoOrders
 from shop.datasets.demo.products import DemoProducts
 from shop.datasets.demo.reviews import DemoReviews
 from shop.datasets.demo.sizes import EPOCH, SIZES, DemoSize
-from shop.datasets.plan import Connection, LoadStep, Seen, SourceFinding, copy
+from shop.datasets.plan import Connection, LoadStep, ReportRows, SourceFinding, copy
 from shop.datasets.rows import Row
 from shop.datasets.search_words import REBUILD
 from shop.demo_accounts import ADMIN, DEMO_PASSWORD
 from shop.errors import ConfigurationError
 from shop.settings import Settings
 
-PRODUCTS_A_STEP = 50_000
-ROWS_AN_ORDER = 10
-"""About: itself, its summary, three lines, four events, a payment."""
+PRODUCTS_PER_STEP = 50_000
+ROWS_PER_ORDER = 10
+"""About: the order, its summary, three lines, four events, a payment."""
 
 
 def plan(settings: Settings, size: str) -> "DemoPlan":
-    """Lay out the demo store of one size.
+    """Return the load plan of one size.
 
     Raises:
-        ConfigurationError: there is no such size.
+        ConfigurationError: the size does not exist.
     """
     if size not in SIZES:
         raise ConfigurationError(f"There is no size {size!r}; there are {', '.join(SIZES)}.")
@@ -41,39 +42,40 @@ class DemoPlan:
     """The demo store of one size.
 
     Args:
-        size: how much of everything.
-        demo_accounts: whether the two accounts with the known password belong in it.
+        size: the numbers of products, customers, orders and reviews.
+        demo_accounts: whether to add the two accounts with the published password.
     """
 
     size: DemoSize
     demo_accounts: bool
 
     def findings(self) -> Sequence[SourceFinding]:
-        """Return nothing: we made the source."""
+        """Return nothing: generated data has no irregularities."""
         return ()
 
     @cached_property
     def steps(self) -> Sequence[LoadStep]:
         """All steps, in order."""
-        shelves = self._assortment
-        found = [
-            LoadStep("categories", len(shelves.departments) + len(shelves.categories), self._load_categories),
+        assortment = self._assortment
+        orders = DemoOrders(self._products, self._customers, self._demand, OrderCalendar())
+        steps = [
+            LoadStep("categories", len(assortment.departments) + len(assortment.categories), self._load_categories),
             LoadStep("users", self.size.customers, self._load_users),
         ]
-        for first in range(1, self.size.products + 1, PRODUCTS_A_STEP):
-            ids = range(first, min(first + PRODUCTS_A_STEP, self.size.products + 1))
-            found.append(LoadStep(f"products from {first}", len(ids) * 2, self._loader(ids, self._load_products)))
+        for first in range(1, self.size.products + 1, PRODUCTS_PER_STEP):
+            ids = range(first, min(first + PRODUCTS_PER_STEP, self.size.products + 1))
+            steps.append(LoadStep(f"products from {first}", len(ids) * 2, partial(self._load_products, ids)))
             reviews = round(self.size.reviews * len(ids) / self.size.products)
-            found.append(LoadStep(f"reviews from {first}", reviews, self._loader(ids, self._load_reviews)))
+            steps.append(LoadStep(f"reviews from {first}", reviews, partial(self._load_reviews, ids)))
         for batch in range(self._demand.batches):
-            rows = ROWS_AN_ORDER * self.size.orders // self._demand.batches
-            found.append(LoadStep(f"orders {batch}", rows, self._order_loader(batch)))
-        found.append(LoadStep("search words", 0, lambda connection, seen: connection.execute(REBUILD).rowcount))
-        return found
+            rows = ROWS_PER_ORDER * self.size.orders // self._demand.batches
+            steps.append(LoadStep(f"orders {batch}", rows, partial(orders.load_batch, batch)))
+        steps.append(LoadStep("search words", 0, lambda connection, report: connection.execute(REBUILD).rowcount))
+        return steps
 
     @cached_property
-    def _assortment(self) -> assortment.DemoAssortment:
-        return assortment.load()
+    def _assortment(self) -> DemoAssortment:
+        return load_assortment()
 
     @cached_property
     def _products(self) -> DemoProducts:
@@ -92,51 +94,42 @@ class DemoPlan:
         return DemoReviews(self._products, self._customers, self.size)
 
     @cached_property
-    def _orders(self) -> DemoOrders:
-        return DemoOrders(self._products, self._customers, self._demand, OrderCalendar())
-
-    @cached_property
     def _pieces_sold(self) -> Sequence[int]:
         return self._demand.pieces_sold()
 
-    def _load_categories(self, connection: Connection, seen: Seen) -> int:
-        shelves = self._assortment
-        top = len(shelves.departments)
+    def _load_categories(self, connection: Connection, report_rows: ReportRows) -> int:
+        assortment = self._assortment
+        offset = len(assortment.departments)
+        motifs = {category.department.slug: category.motif for category in reversed(assortment.categories)}
         departments = [
-            (number, shelf.slug, shelf.name, None, shelf.position, _first_motif(shelves, shelf))
-            for number, shelf in enumerate(shelves.departments, start=1)
+            (number, department.slug, department.name, None, department.position, motifs[department.slug])
+            for number, department in enumerate(assortment.departments, start=1)
         ]
         categories = [
-            (top + number, shelf.slug, shelf.name, shelf.department.position, number, shelf.motif)
-            for number, shelf in enumerate(shelves.categories, start=1)
+            (offset + number, category.slug, category.name, category.department.position, number, category.motif)
+            for number, category in enumerate(assortment.categories, start=1)
         ]
-        return copy(connection, "categories", [*departments, *categories], seen)
+        return copy(connection, "categories", [*departments, *categories], report_rows)
 
-    def _load_users(self, connection: Connection, seen: Seen) -> int:
-        return copy(connection, "users", self._user_rows(), seen)
+    def _load_users(self, connection: Connection, report_rows: ReportRows) -> int:
+        def rows() -> Iterator[Row]:
+            for customer_id in range(1, self.size.customers + 1):
+                customer = self._customers[customer_id]
+                joined_at = self._customers.joined_at(customer_id)
+                password_hash = demo_hash if customer_id == 1 else None
+                yield (customer.id, customer.email, customer.name, password_hash, "customer", joined_at, joined_at)
+            if self.demo_accounts:
+                admin_id = self.size.customers + 1
+                yield (admin_id, ADMIN.email, ADMIN.name, hash_password(DEMO_PASSWORD), ADMIN.role, EPOCH, EPOCH)
 
-    def _user_rows(self) -> Iterator[Row]:
-        password = hash_password(DEMO_PASSWORD) if self.demo_accounts else None
-        for customer_id in range(1, self.size.customers + 1):
-            customer = self._customers[customer_id]
-            joined_at = self._customers.joined_at(customer_id)
-            known = password if customer_id == 1 else None
-            yield (customer.id, customer.email, customer.name, known, "customer", joined_at, joined_at)
-        if self.demo_accounts:
-            admin_id = self.size.customers + 1
-            yield (admin_id, ADMIN.email, ADMIN.name, hash_password(DEMO_PASSWORD), ADMIN.role, EPOCH, EPOCH)
+        demo_hash = hash_password(DEMO_PASSWORD) if self.demo_accounts else None
+        return copy(connection, "users", rows(), report_rows)
 
-    def _loader(self, ids: range, load: Callable[[Connection, Seen, range], int]) -> Callable[[Connection, Seen], int]:
-        return lambda connection, seen: load(connection, seen, ids)
-
-    def _load_products(self, connection: Connection, seen: Seen, ids: range) -> int:
-        rows = copy(connection, "products", (self._product_row(product_id) for product_id in ids), seen)
-        stock = map(self._stock_row, ids)
-        return rows + copy(connection, "stock_items", stock, seen)
-
-    def _stock_row(self, product_id: int) -> Row:
-        on_hand = self._products.stock(product_id)
-        return (product_id, on_hand, on_hand + self._pieces_sold[product_id])
+    def _load_products(self, ids: range, connection: Connection, report_rows: ReportRows) -> int:
+        rows = copy(connection, "products", map(self._product_row, ids), report_rows)
+        on_hand = ((product_id, self._products.stock(product_id)) for product_id in ids)
+        stock = ((product_id, pieces, pieces + self._pieces_sold[product_id]) for product_id, pieces in on_hand)
+        return rows + copy(connection, "stock_items", stock, report_rows)
 
     def _product_row(self, product_id: int) -> Row:
         product = self._products[product_id]
@@ -157,19 +150,9 @@ class DemoPlan:
             created_at,
         )
 
-    def _load_reviews(self, connection: Connection, seen: Seen, ids: range) -> int:
-        row = connection.execute("SELECT coalesce(max(id), 0) FROM reviews").fetchone()
-        before = row[0] if row else 0
-        written = (review for product_id in ids for review in self._reviews.of(self._products[product_id]))
-        return copy(connection, "reviews", ((before + n, *review) for n, review in enumerate(written, 1)), seen)
-
-    def _order_loader(self, batch: int) -> Callable[[Connection, Seen], int]:
-        def load(connection: Connection, seen: Seen) -> int:
-            rows = self._orders.batch(batch)
-            return sum(copy(connection, table, found, seen) for table, found in rows.tables())
-
-        return load
-
-
-def _first_motif(shelves: assortment.DemoAssortment, department: assortment.DemoDepartment) -> str:
-    return next(category.motif for category in shelves.categories if category.department is department)
+    def _load_reviews(self, ids: range, connection: Connection, report_rows: ReportRows) -> int:
+        row = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM reviews").fetchone()
+        first_id = row[0] if row else 1
+        reviews = (review for product_id in ids for review in self._reviews.of(self._products[product_id]))
+        rows = ((review_id, *review) for review_id, review in enumerate(reviews, first_id))
+        return copy(connection, "reviews", rows, report_rows)

@@ -1,12 +1,12 @@
-"""What customers write. Most are pleased, some are not, and few are in between: the J-shaped curve of real shops."""
+"""The reviews of the demo store. Ratings have the J-shaped distribution of real shops: most are good, some are bad."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from random import Random
 
-from shop.datasets.demo.chance import SeededShuffle, generator
 from shop.datasets.demo.customers import DemoCustomers
 from shop.datasets.demo.products import DemoProduct, DemoProducts
+from shop.datasets.demo.seeded_random import SeededShuffle, generator
 from shop.datasets.demo.sizes import EPOCH, DemoSize
 from shop.datasets.rows import Row
 
@@ -76,12 +76,12 @@ WITH_TIME, WITH_ENDING, WITHOUT_REMARK = 0.45, 0.35, 0.15
 
 
 class DemoReviews:
-    """All reviews of one size. Each product's are made from its number alone.
+    """All reviews of one size. The reviews of a product are a pure function of its id.
 
     Args:
-        products: what is reviewed.
-        customers: who reviews; nobody reviews a product twice.
-        size: about how many reviews there are in all.
+        products: the reviewed products.
+        customers: the authors; a customer reviews a product at most once.
+        size: the approximate number of reviews.
     """
 
     def __init__(self, products: DemoProducts, customers: DemoCustomers, size: DemoSize) -> None:
@@ -90,7 +90,7 @@ class DemoReviews:
         self.total = size.reviews
 
     def ratings(self, product_id: int) -> list[int]:
-        """Return the stars a product was given, one entry a review."""
+        """Return the ratings of a product, one for each review."""
         random = generator("ratings", product_id)
         expected = self.total * self._products.share(product_id)
         count = min(int(expected + random.random()), self._customers.count // 2)
@@ -100,14 +100,14 @@ class DemoReviews:
         return random.choices((5, 4, 3, 2, 1), curve, k=count)
 
     def of(self, product: DemoProduct) -> Iterator[Row]:
-        """Write a product's reviews as rows, without their ids."""
+        """Yield the rows of a product's reviews, without ids."""
         random = generator("reviews", product.id)
         authors = SeededShuffle(self._customers.count, salt=product.id % 1_000)
         first = random.randrange(self._customers.count)
-        youngest = self._products.created_at(product.id)
-        for place, rating in enumerate(self.ratings(product.id)):
-            author = self._customers[authors(first + place) + 1]
-            age = (EPOCH - youngest).total_seconds() * random.random() ** 1.5  # interest is fresh
+        created_at = self._products.created_at(product.id)
+        for index, rating in enumerate(self.ratings(product.id)):
+            author = self._customers[authors(first + index) + 1]
+            age = (EPOCH - created_at).total_seconds() * random.random() ** 1.5  # recent reviews are more frequent
             written_at = EPOCH - timedelta(seconds=int(age))
             yield (product.id, author.id, author.name, rating, self._body(product, rating, random), written_at)
 

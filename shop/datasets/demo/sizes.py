@@ -1,4 +1,4 @@
-"""How large the demo store can be."""
+"""The sizes of the demo store."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
-"""The moment the generated year ends. Fixed, so that the same rows come out whenever they are made."""
+"""The end of the generated year. It is fixed, so the rows are always the same."""
 
 
 @dataclass(frozen=True)
 class DemoSize:
-    """How many of each thing to make.
+    """The numbers of products, customers, orders and reviews.
 
     Args:
         customers: a prime, so that any step below it visits every customer once.
@@ -30,7 +30,7 @@ SIZES: Mapping[str, DemoSize] = MappingProxyType(
         for size in (
             DemoSize("s", products=500, customers=1_201, orders=4_000, reviews=6_000),
             DemoSize("m", products=5_000, customers=9_001, orders=40_000, reviews=60_000),
-            # a million products, and as much trade as a laptop's disk gladly holds
+            # a million products, with few enough orders for a laptop's disk
             DemoSize("l", products=1_000_000, customers=60_013, orders=200_000, reviews=600_000),
         )
     }

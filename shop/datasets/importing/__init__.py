@@ -1,1 +1,1 @@
-"""Another shop's catalogue, from a file."""
+"""Import of a catalogue from a file."""

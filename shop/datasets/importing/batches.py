@@ -1,10 +1,10 @@
-"""Staged rows on their way into the store, a batch a transaction.
+"""Import of the staged rows in batches, one transaction for each batch.
 
-Problem: one transaction over a large file holds the rows of the stock for minutes, and every buyer of one of those
-products is turned away; and two transactions that lock the same rows in different orders deadlock.
-Method: batches of a few hundred rows. Each is committed together with the line it came to, so a run that was stopped is
-continued by the same file. Within a batch the stock comes last and is locked in the order of product ids, as every
-checkout locks it. A transaction that lost a race all the same is run again.
+Problem: one transaction for a large file would lock stock rows for minutes, and every checkout of those products would
+fail. And two transactions that lock the same rows in different orders deadlock.
+Method: batches of a few hundred rows. Each batch is committed together with its last line, so a second run with the
+same file resumes a stopped run. A batch locks stock rows last, and in the order of product ids, as every checkout does.
+A transaction that still meets a conflict is retried.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from shop.catalog import tags
-from shop.catalog.categories import tree as shelves
+from shop.catalog.categories import tree
 from shop.database.errors import TransactionConflict
 from shop.database.transactions import Database
 from shop.datasets.importing.changes import ChangedTags
@@ -25,7 +25,7 @@ from shop.datasets.plan import Connection
 from shop.datasets.progress import LoadProgress
 
 BATCH_ROWS = 500
-"""Rows a transaction: a buyer who meets one waits for a tenth of a second, not for the file."""
+"""Rows of a transaction: a checkout that waits for its locks waits for a tenth of a second."""
 BOUNDS = text("""
     SELECT min(line), max(line), count(*)
     FROM (SELECT line FROM incoming WHERE line > :after ORDER BY line LIMIT :rows) AS batch
@@ -65,7 +65,7 @@ ADD = text("""
     SELECT id, slug, category_id FROM added
 """)
 LATE = text("DELETE FROM incoming WHERE product_id IS NULL AND line BETWEEN :first AND :last RETURNING line, slug")
-"""Rows of new products whose slug somebody else has taken since the file was judged."""
+"""Rows of new products whose slug was taken after the file was checked."""
 LOCK_STOCK = text("""
     SELECT product_id, stock_items.on_hand > reserved FROM stock_items JOIN incoming USING (product_id)
     WHERE incoming.on_hand IS NOT NULL AND line BETWEEN :first AND :last ORDER BY product_id FOR UPDATE OF stock_items
@@ -79,110 +79,103 @@ COUNT_STOCK = text("""
         WHERE present.on_hand <> greatest(EXCLUDED.on_hand, present.reserved)
     RETURNING product_id, on_hand > reserved
 """)
-"""A number on hand below what checkouts under way were promised is raised to it: the promise counts."""
-NOTE = text("""
+"""A number on hand below the reserved pieces is raised to it: pending checkouts keep their reservations."""
+RECORD_LINE = text("""
     INSERT INTO seed_steps (name, rows) VALUES (:name, :last)
     ON CONFLICT (name) DO UPDATE SET rows = EXCLUDED.rows, completed_at = clock_timestamp()
 """)
-Batch = dict[str, int]
-"""The first and the last line of a batch."""
-Placed = tuple[int, str, int]
+
+ProductKeys = tuple[int, str, int]
 """A product's id and slug, and the id of its category."""
 
 
 class BatchImporter:
-    """Takes the rows of the table ``incoming`` into the store.
+    """Imports the rows of the table ``incoming`` into the store.
 
     Args:
-        connection: the one that has the table.
-        step: the name under which the line of the last committed batch is noted.
-        report: told of every committed batch.
-        changes: told what it changed.
-        progress: told of the rows that were taken.
+        connection: the connection with the temporary table.
+        step: the name in ``seed_steps`` of the last committed line.
+        report: counts the rows of every committed batch.
+        changes: collects the tags of changed products.
+        progress: receives the number of imported rows.
     """
 
     def __init__(
         self, connection: Connection, step: str, report: ImportReport, changes: ChangedTags, progress: LoadProgress
     ) -> None:
-        self.database = _on(connection)
+        connection.autocommit = False
+        # All transactions use the connection that has the temporary table.
+        self.database = Database(
+            create_engine("postgresql+psycopg://", creator=lambda: connection, poolclass=StaticPool)
+        )
         self.last_line = 0
-        """The last line that is committed."""
+        """The last committed line."""
         self._step = step
         self._report = report
         self._changes = changes
         self._progress = progress
 
     def run(self, after: int) -> None:
-        """Take all rows behind a line.
+        """Import all rows after a line.
 
         Raises:
-            ServiceUnavailable: the database went away, or a batch lost every race.
+            ServiceUnavailable: the database is not available, or every retry of a batch met a conflict.
         """
         self.last_line = after
-        while self.database.run_in_transaction(self._take):
+        while self.database.run_in_transaction(self._import_batch):
             pass
 
-    def _take(self, session: Session) -> bool:
+    def _import_batch(self, session: Session) -> bool:
         bounds = {"after": self.last_line, "rows": BATCH_ROWS}
         first, last, rows = session.execute(BOUNDS, bounds).one()
         if not rows:
             return False
         batch = {"first": first, "last": last}
-        before = _placed(session.execute(LOCK_PRODUCTS, batch))
-        changed = _placed(session.execute(CHANGE, batch))
-        added = _added(session, batch)
-        late = [(line, slug) for line, slug in session.execute(LATE, batch)]
-        could_be_had = _stock(session, LOCK_STOCK, batch)
-        counted = _stock(session, COUNT_STOCK, {**batch, "added": list(added)})
-        crossed = {one for one, can_be_had in counted.items() if can_be_had != could_be_had.get(one, False)}
-        session.execute(NOTE, {"name": self._step, "last": last})
-        touched = before.keys() & (changed.keys() | counted.keys())
-        shown = before.keys() & (changed.keys() | crossed)  # how many pieces there are is shown by nothing that is kept
-        ended = _ended(session, [*added.values(), *changed.values(), *(before[one] for one in shown)])
-        moved = any(before[one][2] != category for one, _, category in changed.values())
+        existing = _by_id(session.execute(LOCK_PRODUCTS, batch))
+        changed = _by_id(session.execute(CHANGE, batch))
+        try:
+            added = _by_id(session.execute(ADD, {**batch, "unbranded": UNBRANDED}))
+        except IntegrityError as error:  # a concurrent rename has just released one of the slugs
+            raise TransactionConflict from error
+        late = session.execute(LATE, batch).all()
+        was_available = _availability(session, LOCK_STOCK, batch)
+        is_available = _availability(session, COUNT_STOCK, {**batch, "added": list(added)})
+        session.execute(RECORD_LINE, {"name": self._step, "last": last})
+        updated = existing.keys() & (changed.keys() | is_available.keys())
+        toggled = {product for product, now in is_available.items() if now != was_available.get(product, False)}
+        stale = existing.keys() & (changed.keys() | toggled)  # no cached value shows the number of pieces
+        changed_tags = _tags(session, [*added.values(), *changed.values(), *(existing[product] for product in stale)])
+        moved = any(existing[product][2] != category for product, _, category in changed.values())
         if added or moved:
-            ended.add(tags.CATEGORIES)  # the tree says how many products stand in each
+            changed_tags.add(tags.CATEGORIES)  # the category tree shows the number of products of each category
 
-        def settle() -> None:
+        def report() -> None:
             self.last_line = last
             self._report.created += len(added)
-            self._report.updated += len(touched)
-            self._report.unchanged += len(before) - len(touched)
+            self._report.updated += len(updated)
+            self._report.unchanged += len(existing) - len(updated)
             for line, slug in late:
-                self._report.withdraw(line, f"slug {slug!r} was taken by somebody else meanwhile: import again")
-            self._changes.add(ended)
+                self._report.withdraw(line, f"slug {slug!r} was taken in the meantime: import again")
+            self._changes.add(changed_tags)
             self._progress.advance(rows)
 
-        Database.after_commit(session, settle)
+        Database.after_commit(session, report)
         return True
 
 
-def _added(session: Session, batch: Batch) -> dict[int, Placed]:
-    try:
-        return _placed(session.execute(ADD, {**batch, "unbranded": UNBRANDED}))
-    except IntegrityError as error:  # a product was renamed away from one of the slugs at this moment
-        raise TransactionConflict from error
+def _by_id(rows: Iterable[tuple[int, str, int]]) -> dict[int, ProductKeys]:
+    return {product_id: (product_id, slug, category) for product_id, slug, category in rows}
 
 
-def _on(connection: Connection) -> Database:
-    """Return transactions on one open connection, where they see its temporary tables."""
-    connection.autocommit = False
-    return Database(create_engine("postgresql+psycopg://", creator=lambda: connection, poolclass=StaticPool))
+def _availability(session: Session, statement: TextClause, parameters: Mapping[str, object]) -> dict[int, bool]:
+    """Return, for each product of the statement's result, whether it is available."""
+    return dict(session.execute(statement, parameters).all())
 
 
-def _placed(rows: Iterable[tuple[int, str, int]]) -> dict[int, Placed]:
-    return {number: (number, slug, category) for number, slug, category in rows}
-
-
-def _stock(session: Session, statement: TextClause, given: Mapping[str, object]) -> dict[int, bool]:
-    """Return of each product a statement names whether it can be had."""
-    return dict(session.execute(statement, given).all())
-
-
-def _ended(session: Session, products: Iterable[Placed]) -> set[str]:
-    tree = shelves.load(session)
+def _tags(session: Session, products: Iterable[ProductKeys]) -> set[str]:
+    categories = tree.load(session)
     return {
         tag
         for _, slug, category in products
-        for tag in tags.of_change(slug, [shelf.slug for shelf in tree.path(category)])
+        for tag in tags.of_change(slug, [ancestor.slug for ancestor in categories.path(category)])
     }

@@ -1,24 +1,24 @@
-"""Categories for imported products: found by name or slug, made where there are none."""
+"""Categories of imported products: found by name or slug, and created if they do not exist."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from shop.datasets.complete_journey.shelves import motif
+from shop.datasets.complete_journey.categories import motif
 from shop.datasets.importing.entry import RefusedRow
 from shop.datasets.plan import Connection
 from shop.datasets.slugs import slugify
 
-PRESENT = "SELECT id, slug, name, parent_id FROM categories ORDER BY parent_id NULLS FIRST, id"
+SELECT_CATEGORIES = "SELECT id, slug, name, parent_id FROM categories ORDER BY parent_id NULLS FIRST, id"
 ADD = """
     INSERT INTO categories (slug, name, parent_id, position, picture)
     SELECT %s, %s, %s, coalesce(max(position), 0) + 1, %s FROM categories RETURNING id
 """
-Present = tuple[int, str, str, int | None]
+CategoryRow = tuple[int, str, str, int | None]
 
 
 @dataclass(frozen=True, slots=True)
 class CategoryPath:
-    """What a row says of its category; a text it does not give is empty."""
+    """The category of an imported row: names and slugs; a missing value is an empty string."""
 
     department: str
     category: str
@@ -28,7 +28,7 @@ class CategoryPath:
 
 @dataclass(slots=True, eq=False)
 class PlannedCategory:
-    """A category that is there (it has an id), or that will be made."""
+    """An existing category (it has an id), or one to create."""
 
     slug: str
     name: str
@@ -37,23 +37,23 @@ class PlannedCategory:
 
 
 class CategoryPlan:
-    """Where each path of a file leads. Pure.
+    """Finds or plans the category of each path in a file. Pure.
 
-    A slug names a category for certain; without one the name does, whatever its capitals.
+    A slug identifies a category; without a slug, the name does, in any capitalisation.
 
     Args:
-        present: the categories of the store, parents first, as :data:`PRESENT` selects them.
+        rows: the categories of the store, parents first, as :data:`SELECT_CATEGORIES` returns them.
     """
 
-    def __init__(self, present: Iterable[Present]) -> None:
+    def __init__(self, rows: Iterable[CategoryRow]) -> None:
         self._by_slug: dict[str, PlannedCategory] = {}
         self._by_name: dict[tuple[str, PlannedCategory | None], PlannedCategory] = {}
         by_id: dict[int | None, PlannedCategory] = {}
-        for number, slug, name, parent_id in present:
-            by_id[number] = self._add(PlannedCategory(slug, name, by_id.get(parent_id), number))
+        for category_id, slug, name, parent_id in rows:
+            by_id[category_id] = self._add(PlannedCategory(slug, name, by_id.get(parent_id), category_id))
 
     def find(self, path: CategoryPath) -> PlannedCategory:
-        """Return the category of a path. Ask for paths with slugs first: what they name is then known by name too.
+        """Return the category of a path. Pass paths with slugs first, so later paths find their categories by name.
 
         Raises:
             RefusedRow: no slug can be made from the name, or the slug is that of another category.
@@ -62,24 +62,25 @@ class CategoryPlan:
         return self._find(path.category, path.category_slug, department)
 
     def _find(self, name: str, slug: str, parent: PlannedCategory | None) -> PlannedCategory:
-        named = self._by_name.get((name.lower(), parent))
-        found = self._by_slug.get(slug) if slug else named
-        if found is not None:
-            if found.parent is not parent or (name and found.name.lower() != name.lower()):
-                raise RefusedRow(f"category_slug {slug!r} is that of {_shown(found)}, and of no other category")
-            return found
+        same_name = self._by_name.get((name.lower(), parent))
+        category = self._by_slug.get(slug) if slug else same_name
+        if category is not None:
+            if category.parent is not parent or (name and category.name.lower() != name.lower()):
+                path = f"{category.parent.name} > {category.name}" if category.parent else category.name
+                raise RefusedRow(f"category_slug {slug!r} is that of {path!r}, and of no other category")
+            return category
         if not name:
             raise RefusedRow(f"there is no category {slug!r}: name it in the column 'category'")
-        if named is not None:
-            raise RefusedRow(f"category {name!r} is there already, and its slug is {named.slug!r}")
-        return self._add(PlannedCategory(slug or self._free_slug(name, parent), name, parent))
+        if same_name is not None:
+            raise RefusedRow(f"category {name!r} is there already, and its slug is {same_name.slug!r}")
+        return self._add(PlannedCategory(slug or self._unused_slug(name, parent), name, parent))
 
-    def _free_slug(self, name: str, parent: PlannedCategory | None) -> str:
-        plain = slugify(name)
-        if not plain:
+    def _unused_slug(self, name: str, parent: PlannedCategory | None) -> str:
+        base = slugify(name)
+        if not base:
             raise RefusedRow(f"no slug can be made from the category {name!r}: give one in the column 'category_slug'")
-        longer = slugify(f"{parent.name} {name}") if parent else plain
-        candidates = [plain, longer, *(f"{plain}-{number}" for number in range(2, len(self._by_slug) + 3))]
+        with_parent = slugify(f"{parent.name} {name}") if parent else base
+        candidates = [base, with_parent, *(f"{base}-{number}" for number in range(2, len(self._by_slug) + 3))]
         return next(slug for slug in candidates if slug not in self._by_slug)
 
     def _add(self, category: PlannedCategory) -> PlannedCategory:
@@ -88,15 +89,11 @@ class CategoryPlan:
         return category
 
 
-def make(connection: Connection, category: PlannedCategory) -> int:
-    """Make a category and its department, where they are not there yet; return its id."""
+def get_or_create(connection: Connection, category: PlannedCategory) -> int:
+    """Create a category and its department if they do not exist; return the category's id."""
     if category.id is None:
-        parent = None if category.parent is None else make(connection, category.parent)
+        parent = None if category.parent is None else get_or_create(connection, category.parent)
         picture = motif(category.name.upper(), category.parent.name.upper() if category.parent else "")
         row = connection.execute(ADD.encode(), (category.slug, category.name, parent, picture)).fetchone()
         category.id = int(row[0]) if row else 0
     return category.id
-
-
-def _shown(category: PlannedCategory) -> str:
-    return repr(f"{category.parent.name} > {category.name}" if category.parent else category.name)

@@ -1,9 +1,9 @@
-"""Rows of a CSV file, some of whose quotes may not match.
+"""Rows of a CSV file that may contain unmatched quotes.
 
-Problem: a quoted field may hold line breaks (RFC 4180, 2.6), so after one quote too many a reader swallows good rows
-until it meets the next quote, or its limit.
-Method: when that ends badly, only the line the row began on is given up. What was swallowed is read again, each line as
-the beginning of a row, if it can be one: the rest of a broken row has a quote in the middle of a field.
+Problem: a quoted field may hold line breaks (RFC 4180, 2.6). After an unmatched quote a reader consumes good rows until
+the next quote, or until its limit.
+Method: if the row cannot be parsed, only its first line is refused. The reader pushes the other consumed lines back and
+parses each as the beginning of a row, if it can be one: the rest of a broken row has a quote in the middle of a field.
 """
 
 import csv
@@ -15,84 +15,84 @@ from shop.datasets.importing.entry import RefusedRow
 
 
 class CsvRows:
-    """Reads rows, each with the line it begins on.
+    """Reads rows, each with the number of its first line.
 
     Args:
-        lines: of the file, with their ends.
-        delimiter: what separates the fields.
-        longest: characters a row may have; a longer one is no row.
+        lines: the lines of the file, with their line breaks.
+        delimiter: separates the fields.
+        max_length: characters of a row; a longer row is refused.
     """
 
-    def __init__(self, lines: Iterator[str], delimiter: str, longest: int) -> None:
-        csv.field_size_limit(2 * longest)  # not met: a row ends within a line of its own limit
-        self._lines = _PushbackLines(lines, longest)
+    def __init__(self, lines: Iterator[str], delimiter: str, max_length: int) -> None:
+        csv.field_size_limit(2 * max_length)  # never reached: a row ends within a line of its own limit
+        self._lines = _PushbackLines(lines, max_length)
         self._reader = csv.reader(self._lines, delimiter=delimiter, strict=True)
-        self._beginning = _beginning(delimiter)
+        self._row_start = _row_start(delimiter)
 
     def __iter__(self) -> Iterator[tuple[int, list[str] | RefusedRow]]:
         return self
 
     def __next__(self) -> tuple[int, list[str] | RefusedRow]:
-        """Return the next row's fields, or why it has none."""
-        begun = self._lines.begin()
-        swallowed = self._lines.swallowed
-        if swallowed is not None and not self._beginning.fullmatch(swallowed):
+        """Return the next row's fields, or the reason why it has none."""
+        first_line = self._lines.begin_row()
+        pushed_back = self._lines.next_pushed_back
+        if pushed_back is not None and not self._row_start.fullmatch(pushed_back):
             next(self._lines)
-            return begun, RefusedRow("the quotes do not match (a quote stands inside a field)")
+            return first_line, RefusedRow("the quotes do not match (a quote stands inside a field)")
         try:
-            return begun, next(self._reader)
+            return first_line, next(self._reader)
         except csv.Error as error:
-            self._lines.give_back()
-            return begun, RefusedRow(f"the quotes do not match ({error})")
+            self._lines.push_back()
+            return first_line, RefusedRow(f"the quotes do not match ({error})")
 
     @property
-    def line(self) -> int:
-        """The line the last row ended on."""
+    def last_line(self) -> int:
+        """The number of the last row's last line."""
         return self._lines.number
 
 
 class _PushbackLines:
-    """Lines that can be given back, to be taken again."""
+    """An iterator of lines that can be pushed back and read again."""
 
-    def __init__(self, lines: Iterator[str], longest: int) -> None:
+    def __init__(self, lines: Iterator[str], max_length: int) -> None:
         self._lines = lines
-        self._longest = longest
-        self._given_back: deque[str] = deque()
-        self._taken: list[str] = []
-        self._size = 0
+        self._max_length = max_length
+        self._pushed_back: deque[str] = deque()
+        self._row: list[str] = []
+        self._row_length = 0
         self.number = 0
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        if self._size > self._longest:
-            raise csv.Error(f"the row would be longer than {self._longest:,} characters")
-        line = self._given_back.popleft() if self._given_back else next(self._lines)
-        self._taken.append(line)
-        self._size += len(line)
+        if self._row_length > self._max_length:
+            raise csv.Error(f"the row would be longer than {self._max_length:,} characters")
+        line = self._pushed_back.popleft() if self._pushed_back else next(self._lines)
+        self._row.append(line)
+        self._row_length += len(line)
         self.number += 1
         return line
 
     @property
-    def swallowed(self) -> str | None:
-        """The next line, if it was given back."""
-        return self._given_back[0] if self._given_back else None
+    def next_pushed_back(self) -> str | None:
+        """The next line, if it was pushed back."""
+        return self._pushed_back[0] if self._pushed_back else None
 
-    def begin(self) -> int:
+    def begin_row(self) -> int:
         """Begin a row; return the number of its first line."""
-        self._taken.clear()
-        self._size = 0
+        self._row.clear()
+        self._row_length = 0
         return self.number + 1
 
-    def give_back(self) -> None:
-        """Give back every line of the row but its first."""
-        self._given_back.extendleft(reversed(self._taken[1:]))
-        self.number -= len(self._taken[1:])
+    def push_back(self) -> None:
+        """Push back every line of the row except its first."""
+        self._pushed_back.extendleft(reversed(self._row[1:]))
+        self.number -= len(self._row[1:])
 
 
-def _beginning(delimiter: str) -> re.Pattern[str]:
-    """Return what a line looks like with which a row begins: whole fields, the last of which may go on."""
+def _row_start(delimiter: str) -> re.Pattern[str]:
+    """Return the pattern of a row's first line: complete fields, of which the last may continue on the next line."""
     separated = re.escape(delimiter)
     inside = r'(?:[^"]|"")*+'
     field = rf'(?:"{inside}"|[^"{separated}]*+)'

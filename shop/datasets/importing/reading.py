@@ -1,4 +1,4 @@
-"""Rows of a file, one at a time, however large the file is."""
+"""Read the rows of a CSV or JSON Lines file one at a time, with bounded memory."""
 
 import difflib
 import json
@@ -12,22 +12,26 @@ from shop.datasets.importing.entry import COLUMNS, REQUIRED, UNDECODED, RefusedR
 from shop.errors import ConfigurationError
 
 MAX_LINE = 262_144
-"""Bytes. A longer line is no product; reading it whole would let a broken file take all memory."""
+"""Bytes. A longer line is not a product; reading it whole could take all memory."""
 DELIMITERS: Mapping[str, str] = {";": "semicolons", "\t": "tabs", "|": "bars"}
 FORMATS = (".csv", ".jsonl")
-Found = tuple[int, Mapping[str, Any] | RefusedRow]
-"""A line number, and its fields or why it has none."""
+NumberedRow = tuple[int, Mapping[str, Any] | RefusedRow]
+"""A line number, and the row's fields or the reason why it has none."""
+TOO_LONG = "\x00too long\n"
+"""Stands for a line that is longer than the limit. No valid row can contain a NUL character."""
+_OTHER_ENCODING = "is not UTF-8: save the file in that encoding"
+_TOO_LONG_REASON = f"the line is longer than {MAX_LINE:,} bytes"
 
 
-def rows(path: Path, delimiter: str = ",") -> Iterator[Found]:
-    """Read a file of either format, by its name.
+def rows(path: Path, delimiter: str = ",") -> Iterator[NumberedRow]:
+    """Read a CSV or JSON Lines file; the file's name gives the format.
 
     Args:
         path: ends in ``.csv`` or ``.jsonl``; UTF-8, with or without a byte order mark.
-        delimiter: what separates the fields of a CSV file.
+        delimiter: separates the fields of a CSV file.
 
     Raises:
-        ConfigurationError: there is no such file, it is of no known format, or its header is wrong.
+        ConfigurationError: the file does not exist, its format is unknown, or its header is wrong.
     """
     if path.suffix.lower() not in FORMATS:
         raise ConfigurationError(f"{path} is neither .csv nor .jsonl.")
@@ -36,12 +40,19 @@ def rows(path: Path, delimiter: str = ",") -> Iterator[Found]:
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
     with file:
-        lines = _lines(file)
-        yield from _csv_rows(path, lines, delimiter) if path.suffix.lower() == ".csv" else _jsonl_rows(lines)
+        lines = _decoded_lines(file)
+        if path.suffix.lower() == ".csv":
+            yield from _csv_rows(path, lines, delimiter)
+            return
+        for number, line in enumerate(lines, start=1):
+            if line == TOO_LONG:
+                yield number, RefusedRow(_TOO_LONG_REASON)
+            elif line.strip():
+                yield number, _json_object(line)
 
 
-def _lines(file: BinaryIO) -> Iterator[str]:
-    """Yield lines; bytes that are not UTF-8 become surrogates, which the check of the fields then names."""
+def _decoded_lines(file: BinaryIO) -> Iterator[str]:
+    """Yield lines. Bytes that are not UTF-8 become surrogates, which the check of the fields reports."""
     first = True
     while line := file.readline(MAX_LINE + 1):
         if len(line) > MAX_LINE:
@@ -53,58 +64,43 @@ def _lines(file: BinaryIO) -> Iterator[str]:
         first = False
 
 
-TOO_LONG = "\x00too long\n"
-"""Stands for a line that was not kept: no field may contain the character, so nobody's row looks like it."""
-_OTHER_ENCODING = "is not UTF-8: save the file in that encoding"
-_TOO_LONG_REASON = f"the line is longer than {MAX_LINE:,} bytes"
-
-
-def _csv_rows(path: Path, lines: Iterator[str], delimiter: str) -> Iterator[Found]:
-    found = CsvRows(lines, delimiter, MAX_LINE)
-    _, first = next(found, (1, []))
+def _csv_rows(path: Path, lines: Iterator[str], delimiter: str) -> Iterator[NumberedRow]:
+    reader = CsvRows(lines, delimiter, MAX_LINE)
+    _, first = next(reader, (1, []))
     if isinstance(first, RefusedRow):
         raise ConfigurationError(f"{path}: the first line cannot be read: {first}.")
     header = [name.strip().lower() for name in first]
     _check_header(path, header, delimiter)
-    for begun, values in found:
+    for number, values in reader:
         if isinstance(values, RefusedRow):
-            yield begun, values
-        elif values:
-            yield begun, _fields(header, values, begun, found.line)
-
-
-def _fields(header: Sequence[str], values: Sequence[str], begun: int, ended: int) -> Mapping[str, Any] | RefusedRow:
-    if values[0].startswith(TOO_LONG.strip()):
-        return RefusedRow(_TOO_LONG_REASON)
-    if len(values) != len(header):
-        where = f", on lines {begun} to {ended}: is a quote missing?" if ended > begun else ""
-        return RefusedRow(f"{len(values)} fields where the header has {len(header)}{where}")
-    return dict(zip(header, values, strict=True))
-
-
-def _jsonl_rows(lines: Iterator[str]) -> Iterator[Found]:
-    for number, line in enumerate(lines, start=1):
-        if line == TOO_LONG:
+            yield number, values
+        elif not values:
+            continue
+        elif values[0].startswith(TOO_LONG.strip()):
             yield number, RefusedRow(_TOO_LONG_REASON)
-        elif line.strip():
-            yield number, _object(line)
+        elif len(values) != len(header):
+            many = reader.last_line > number
+            hint = f", on lines {number} to {reader.last_line}: is a quote missing?" if many else ""
+            yield number, RefusedRow(f"{len(values)} fields where the header has {len(header)}{hint}")
+        else:
+            yield number, dict(zip(header, values, strict=True))
 
 
-def _object(line: str) -> Mapping[str, Any] | RefusedRow:
+def _json_object(line: str) -> Mapping[str, Any] | RefusedRow:
     try:
-        found = json.loads(line, parse_float=Decimal)
+        fields = json.loads(line, parse_float=Decimal)
     except (ValueError, RecursionError) as error:
-        return RefusedRow(f"the line {_OTHER_ENCODING}" if _of_other_encoding(line) else f"not JSON: {error}")
-    if not isinstance(found, dict):
+        return RefusedRow(f"the line {_OTHER_ENCODING}" if _has_other_encoding(line) else f"not JSON: {error}")
+    if not isinstance(fields, dict):
         return RefusedRow("not a JSON object")
-    unknown = [name for name in found if name not in COLUMNS]
-    return RefusedRow(f"unknown field {unknown[0]!r}{_nearest(unknown[0])}") if unknown else found
+    unknown = [name for name in fields if name not in COLUMNS]
+    return RefusedRow(f"unknown field {unknown[0]!r}{_did_you_mean(unknown[0])}") if unknown else fields
 
 
 def _check_header(path: Path, header: Sequence[str], delimiter: str) -> None:
     if header[:1] == [TOO_LONG.strip()]:
         raise ConfigurationError(f"{path}: the first line cannot be read: {_TOO_LONG_REASON}.")
-    if _of_other_encoding("".join(header)):
+    if _has_other_encoding("".join(header)):
         raise ConfigurationError(f"{path} {_OTHER_ENCODING}.")
     if not any(header):
         raise ConfigurationError(f"{path} is empty: its first line must name the columns {', '.join(COLUMNS)}.")
@@ -115,10 +111,11 @@ def _check_header(path: Path, header: Sequence[str], delimiter: str) -> None:
     unknown = [name for name in header if name not in COLUMNS]
     if unknown:
         raise ConfigurationError(
-            f"{path}: there is no column {unknown[0][:60]!r}{_nearest(unknown[0])}; known are {', '.join(COLUMNS)}."
+            f"{path}: there is no column {unknown[0][:60]!r}{_did_you_mean(unknown[0])};"
+            f" known are {', '.join(COLUMNS)}."
         )
-    named = {*header, "category"} if "category_slug" in header else set(header)
-    missing = [name for name in REQUIRED if name not in named]
+    given = {*header, "category"} if "category_slug" in header else set(header)
+    missing = [name for name in REQUIRED if name not in given]
     if missing and "slug" not in header:
         raise ConfigurationError(
             f"{path}: the first line does not name the column {missing[0]!r}: new products need {', '.join(REQUIRED)},"
@@ -128,11 +125,11 @@ def _check_header(path: Path, header: Sequence[str], delimiter: str) -> None:
         raise ConfigurationError(f"{path}: the first line names a column twice.")
 
 
-def _of_other_encoding(text: str) -> bool:
-    """Tell whether something was not written as UTF-8; that of UTF-16 without a mark is read as one NUL a letter."""
+def _has_other_encoding(text: str) -> bool:
+    """Return whether a text was not UTF-8. UTF-16 without a byte order mark decodes to a NUL for each letter."""
     return bool(UNDECODED.search(text)) or "\x00" in text
 
 
-def _nearest(name: str) -> str:
-    near = difflib.get_close_matches(name, COLUMNS, n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+def _did_you_mean(name: str) -> str:
+    matches = difflib.get_close_matches(name, COLUMNS, n=1)
+    return f" (did you mean {matches[0]!r}?)" if matches else ""

@@ -1,15 +1,15 @@
-"""What became of a file."""
+"""The report of an import."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 LISTED_REFUSALS = 1_000
-"""Refused rows that are listed one by one; the rest is only counted."""
+"""Refused rows in the list; further ones are only counted."""
 
 
 @dataclass(frozen=True)
 class RowRefusal:
-    """A row that was not taken, and why."""
+    """A refused row, and the reason."""
 
     line: int
     reason: str
@@ -17,33 +17,33 @@ class RowRefusal:
 
 @dataclass
 class ImportReport:
-    """What became of a file."""
+    """Counts of the imported and refused rows of a file."""
 
     accepted: int = 0
     created: int = 0
     updated: int = 0
     unchanged: int = 0
-    """Rows that say what is stored already."""
+    """Rows whose values are stored already."""
     withdrawn: int = 0
-    """Rows that name a withdrawn product. It is changed and stays withdrawn."""
+    """Rows of withdrawn products. Such a product is updated and stays withdrawn."""
     refused: int = 0
     committed: bool = False
     resumed_after: int = 0
-    """The line an earlier, stopped run of the same file had come to; 0 if there was none."""
+    """The last line of an earlier, stopped run with the same file; 0 if there was none."""
     refusals: list[RowRefusal] = field(default_factory=list)
-    """The first of them, by line; ``refused`` counts them all."""
+    """The first refused rows, by line; ``refused`` counts all of them."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as ``--json`` prints it."""
+        """Return the document of ``--json``."""
         return asdict(self)
 
     def refuse(self, line: int, reason: str) -> None:
-        """Count a refused row, and list it while there is room."""
+        """Count a refused row, and list it below the limit."""
         self.refused += 1
         if len(self.refusals) < LISTED_REFUSALS:
             self.refusals.append(RowRefusal(line, reason))
 
     def withdraw(self, line: int, reason: str) -> None:
-        """Refuse a row that was accepted before."""
+        """Refuse a row that was counted as accepted."""
         self.accepted -= 1
         self.refuse(line, reason)

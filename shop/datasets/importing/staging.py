@@ -1,15 +1,15 @@
-"""The rows of a file in a temporary table, where the database finds what meets twice and what is known already.
+"""The staging table: the rows of a file in a temporary table, where SQL finds duplicates and existing products.
 
-Memory stays bounded whatever the size of the file: rows stream through COPY. Nothing here changes the store.
+Rows stream through COPY, so memory is bounded for any size of file. Staging does not change the store.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import astuple
 
-from shop.datasets.importing.categories import PRESENT, CategoryPath, CategoryPlan, PlannedCategory
-from shop.datasets.importing.entry import ImportEntry, RefusedRow, check
-from shop.datasets.importing.reading import Found
+from shop.datasets.importing.categories import SELECT_CATEGORIES, CategoryPath, CategoryPlan, PlannedCategory
+from shop.datasets.importing.entry import RefusedRow, check
+from shop.datasets.importing.reading import NumberedRow
 from shop.datasets.importing.report import ImportReport
 from shop.datasets.plan import PROGRESS_EVERY, Connection
 from shop.datasets.progress import LoadProgress
@@ -29,10 +29,10 @@ PATHS = """
     SELECT DISTINCT department, category, department_slug, category_slug FROM incoming
     WHERE concat(department, category, department_slug, category_slug) <> ''
 """
-OF_PATH = """
+DELETE_PATH = """
     DELETE FROM incoming WHERE (department, category, department_slug, category_slug) = (%s, %s, %s, %s) RETURNING line
 """
-TWICE = """
+DUPLICATES = """
     WITH places AS (
         SELECT line, first_value(line) OVER (PARTITION BY slug ORDER BY made, line) AS first FROM incoming
     )
@@ -41,16 +41,16 @@ TWICE = """
         THEN format('slug %L, made from the title, is that of line %s too: give this row another', slug, places.first)
         ELSE format('slug %L stands on line %s already', slug, places.first) END
 """
-"""Of rows with one slug, the one that gives it is taken before those it was made for, the first before later ones."""
-KNOWN = """
+"""Of rows with the same slug, a row that states the slug wins over rows with a generated slug, then the first line."""
+MATCH_PRODUCTS = """
     UPDATE incoming SET product_id = products.id FROM products WHERE products.slug = incoming.slug
 """
-MADE_AND_KNOWN = """
+GENERATED_SLUGS_OF_PRODUCTS = """
     DELETE FROM incoming WHERE made AND product_id IS NOT NULL
     RETURNING line, format('slug %L, made from the title, is that of a product that is there: to change it, give'
         ' this row that slug, to add another, a slug of its own', slug)
 """
-FORMER = """
+FORMER_SLUGS = """
     DELETE FROM incoming USING former_slugs JOIN products ON products.id = former_slugs.product_id
     WHERE incoming.product_id IS NULL AND former_slugs.slug = incoming.slug
     RETURNING line, format('slug %L is an earlier name of the product %L: to change it, give that one', incoming.slug,
@@ -66,23 +66,34 @@ INCOMPLETE = """
 """
 
 
-def stage(connection: Connection, found: Iterable[Found], report: ImportReport, progress: LoadProgress) -> str:
-    """Copy the good rows of a file into the table ``incoming``.
+def stage(connection: Connection, rows: Iterable[NumberedRow], report: ImportReport, progress: LoadProgress) -> str:
+    """Copy the valid rows of a file into the table ``incoming``.
 
     Args:
-        connection: in autocommit; the table lives as long as it does.
-        found: the rows.
-        report: told of good and refused rows.
-        progress: told of the rows read.
+        connection: in autocommit mode; the table exists as long as the connection.
+        rows: the rows of the file.
+        report: counts accepted and refused rows.
+        progress: receives the number of rows read.
 
     Returns:
-        A digest of the good rows, by which the same file is known again.
+        A digest of the valid rows, which identifies the same file in another run.
     """
     connection.execute(STAGING)
     digest = hashlib.sha256()
     with connection.cursor() as cursor, cursor.copy(COPY) as stream:
-        for line, entry in _entries(found, report):
-            values = (line, *_values(entry))
+        for line, fields in rows:
+            try:
+                if isinstance(fields, RefusedRow):
+                    raise fields
+                entry = check(fields)
+            except RefusedRow as refusal:
+                report.refuse(line, str(refusal))
+                continue
+            path = (*(entry.path or ("", "")), *(entry.path_slugs or ("", "")))
+            values = (
+                *(line, entry.slug, entry.is_slug_generated, entry.title, entry.brand),
+                *(*path, entry.description, entry.price, entry.on_hand),
+            )
             digest.update(repr(values).encode())
             stream.write_row(values)
             report.accepted += 1
@@ -92,66 +103,39 @@ def stage(connection: Connection, found: Iterable[Found], report: ImportReport, 
     return digest.hexdigest()
 
 
-def judge(connection: Connection, report: ImportReport, done: int) -> list[tuple[CategoryPath, PlannedCategory]]:
-    """Refuse the staged rows that the store or the rest of the file does not allow.
+def refuse_conflicts(
+    connection: Connection, report: ImportReport, resume_after: int
+) -> list[tuple[CategoryPath, PlannedCategory]]:
+    """Refuse the staged rows that conflict with the store or with other rows, and plan the categories.
 
     Args:
-        connection: as :func:`stage`.
-        report: told of what is refused.
-        done: the line an earlier run came to; the rows up to it are taken and not looked at again.
+        connection: the connection of :func:`stage`.
+        report: counts the refused rows.
+        resume_after: the last line of an earlier run; rows up to it are imported and are removed from the table.
 
     Returns:
-        Where each path of the rows that are left leads.
+        Each category path of the remaining rows, with its category.
     """
-    _refuse(connection, report, TWICE)
-    connection.execute("DELETE FROM incoming WHERE line <= %s", (done,))
-    connection.execute(KNOWN)
-    for statement in (MADE_AND_KNOWN, FORMER, INCOMPLETE):
+    _refuse(connection, report, DUPLICATES)
+    connection.execute("DELETE FROM incoming WHERE line <= %s", (resume_after,))
+    connection.execute(MATCH_PRODUCTS)
+    for statement in (GENERATED_SLUGS_OF_PRODUCTS, FORMER_SLUGS, INCOMPLETE):
         _refuse(connection, report, statement)
-    report.withdrawn = _count(connection, WITHDRAWN)
-    places = _places(connection, report)
-    report.refusals.sort(key=lambda refusal: refusal.line)
-    return places
-
-
-def _places(connection: Connection, report: ImportReport) -> list[tuple[CategoryPath, PlannedCategory]]:
-    plan = CategoryPlan(connection.execute(PRESENT).fetchall())
-    paths = sorted((CategoryPath(*row) for row in connection.execute(PATHS).fetchall()), key=_with_slugs_first)
-    places = []
+    ((report.withdrawn,),) = connection.execute(WITHDRAWN).fetchall()
+    plan = CategoryPlan(connection.execute(SELECT_CATEGORIES).fetchall())
+    paths = [CategoryPath(*row) for row in connection.execute(PATHS).fetchall()]
+    paths.sort(key=lambda path: (not path.category_slug, path.department, path.category, path.category_slug))
+    planned = []
     for path in paths:
         try:
-            places.append((path, plan.find(path)))
+            planned.append((path, plan.find(path)))
         except RefusedRow as refusal:
-            for (line,) in connection.execute(OF_PATH, astuple(path)):
+            for (line,) in connection.execute(DELETE_PATH, astuple(path)):
                 report.withdraw(line, str(refusal))
-    return places
-
-
-def _count(connection: Connection, statement: str) -> int:
-    row = connection.execute(statement.encode()).fetchone()
-    return int(row[0]) if row else 0
-
-
-def _with_slugs_first(path: CategoryPath) -> tuple[bool, str, str, str]:
-    return (not path.category_slug, path.department, path.category, path.category_slug)
+    report.refusals.sort(key=lambda refusal: refusal.line)
+    return planned
 
 
 def _refuse(connection: Connection, report: ImportReport, statement: str) -> None:
     for line, reason in sorted(connection.execute(statement.encode()).fetchall()):
         report.withdraw(line, reason)
-
-
-def _values(entry: ImportEntry) -> tuple[object, ...]:
-    path = (*(entry.path or ("", "")), *(entry.path_slugs or ("", "")))
-    return (entry.slug, entry.made, entry.title, entry.brand, *path, entry.description, entry.price, entry.on_hand)
-
-
-def _entries(found: Iterable[Found], report: ImportReport) -> Iterator[tuple[int, ImportEntry]]:
-    for line, fields in found:
-        if isinstance(fields, RefusedRow):
-            report.refuse(line, str(fields))
-            continue
-        try:
-            yield line, check(fields)
-        except RefusedRow as refusal:
-            report.refuse(line, str(refusal))

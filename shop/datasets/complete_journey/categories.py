@@ -1,4 +1,4 @@
-"""Departments and categories: where a product stands, and which motif its picture is drawn with."""
+"""Departments and categories of the retailer, and the motif of each one's pictures."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,24 +11,24 @@ from shop.datasets.slugs import slugify
 
 OTHER = "Other"
 UNLISTED = "UNLISTED"
-"""Department of what was sold and never described."""
+"""Department of products that are in the receipts but not in the product list."""
 MOTIFS = VOCABULARY["motifs"]
 
 
 @dataclass
 class JourneyCategories:
-    """All departments and categories that products stand in, numbered."""
+    """All departments and categories with products, numbered."""
 
     rows: list[Row]
     ids: Mapping[tuple[str, str | None], int]
-    """Department and category of the source, to the id of the category."""
+    """Department and category of the source to the id of the category."""
 
 
-def arrange(products: Iterable[SourceProduct]) -> JourneyCategories:
-    """Number departments, largest first, and their categories; what has no category goes to "Other"."""
-    found = Counter((product.department, product.category) for product in products)
+def number_categories(products: Iterable[SourceProduct]) -> JourneyCategories:
+    """Number departments, largest first, and their categories. Products without a category go to "Other"."""
+    counts = Counter((product.department, product.category) for product in products)
     sizes: Counter[str] = Counter()
-    for (department, _), count in found.items():
+    for (department, _), count in counts.items():
         sizes[department] += count
     departments = sorted(sizes, key=lambda name: (-sizes[name], name))
     rows: list[Row] = []
@@ -37,21 +37,21 @@ def arrange(products: Iterable[SourceProduct]) -> JourneyCategories:
         rows.append((number, _slug(readable(name), "", taken), readable(name), None, number, motif(name)))
     ids: dict[tuple[str, str | None], int] = {}
     for parent, department in enumerate(departments, start=1):
-        inside = [shelf for shelf in found if shelf[0] == department]
-        for position, shelf in enumerate(sorted(inside, key=lambda shelf: (-found[shelf], shelf[1] or "")), start=1):
-            ids[shelf] = number = len(rows) + 1
-            name = readable(shelf[1]) if shelf[1] else OTHER
+        paths = [path for path in counts if path[0] == department]
+        for position, path in enumerate(sorted(paths, key=lambda path: (-counts[path], path[1] or "")), start=1):
+            ids[path] = category_id = len(rows) + 1
+            name = readable(path[1]) if path[1] else OTHER
             slug = _slug(name, readable(department), taken)
-            rows.append((number, slug, name, parent, position, motif(shelf[1] or "", department)))
+            rows.append((category_id, slug, name, parent, position, motif(path[1] or "", department)))
     return JourneyCategories(rows, ids)
 
 
 def motif(*names: str) -> str:
-    """Return the motif for a category, given its name and its department's."""
+    """Return the motif of a category, from its name and its department's name."""
     for name in names:
-        for word, drawn in MOTIFS.items():
+        for word, motif_name in MOTIFS.items():
             if word in name:
-                return drawn
+                return motif_name
     return "parcel"
 
 
