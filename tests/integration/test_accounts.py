@@ -52,14 +52,14 @@ def test_a_registration_names_the_field_that_is_wrong(client, field, value):
     assert list(answer.json["errors"]) == [field]
 
 
-def test_the_registration_page_signs_in_and_goes_where_it_was_meant_to(client):
+def test_registration_signs_in_and_redirects_to_next(client):
     given = {"email": "ann@shop.test", "password": PASSWORD, "name": "Ann", "next": "/orders"}
     answer = client.post("/register", data=given)
     assert (answer.status_code, answer.location) == (303, "/orders")
     assert "Ann" in client.get("/logout").text
 
 
-def test_the_registration_page_keeps_what_was_typed_and_says_what_is_wrong(client):
+def test_registration_form_keeps_input_and_shows_errors(client):
     answer = client.post("/register", data={"email": "nowhere", "password": PASSWORD, "name": "Ann"})
     assert answer.status_code == 422
     assert 'value="nowhere"' in answer.text
@@ -67,7 +67,7 @@ def test_the_registration_page_keeps_what_was_typed_and_says_what_is_wrong(clien
     assert PASSWORD not in answer.text
 
 
-def test_the_registration_page_says_beside_the_field_that_a_password_is_well_known(client):
+def test_registration_form_shows_well_known_password_at_field(client):
     answer = client.post("/register", data={"email": "ann@shop.test", "password": "iloveyou123", "name": "Ann"})
     assert answer.status_code == 422
     assert 'id="error-password"' in answer.text
@@ -95,5 +95,5 @@ def test_signing_out_takes_a_press_of_a_button(client, shopper):
 
 
 @pytest.mark.parametrize("path", ["/login", "/register", "/logout", "/api/v1/me"])
-def test_what_is_said_to_one_person_is_kept_by_nobody(client, path):
+def test_private_responses_are_not_stored(client, path):
     assert client.get(path).headers["Cache-Control"] == "private, no-store"

@@ -79,7 +79,7 @@ def test_a_program_keeps_the_token_it_changed_the_password_with(client, ann):
         (PASSWORD, "password123", "new_password", "well-known"),
     ],
 )
-def test_a_password_that_may_not_be_set_is_refused_beside_its_field(owner, database, way, present, new, field, says):
+def test_forbidden_new_password_is_refused_at_its_field(owner, database, way, present, new, field, says):
     answer = way(owner, present, new)
     assert answer.status_code == 422
     if answer.is_json:
@@ -139,7 +139,7 @@ def test_signed_in_pages_lead_to_the_account(owner):
     assert 'href="/account"' in owner.get("/orders").text
 
 
-def test_a_change_of_a_password_is_not_kept_under_a_key(runtime, ann):
+def test_password_change_is_not_stored_for_a_key(runtime, ann):
     app = create_app(runtime)
     here, there = app.test_client(), app.test_client()
     sign_in(here, ANN)

@@ -50,7 +50,7 @@ def test_every_failed_log_in_answers_the_same(client, database, ann, email, pass
     assert client.get_cookie("account") is None
 
 
-def test_an_account_keeps_its_log_in_when_the_rule_for_addresses_becomes_stricter(client, database):
+def test_account_with_legacy_email_can_still_log_in(client, database):
     older = "a" * 65 + "@shop.test"
     with database.transaction() as session:
         make_account(session, older)
@@ -83,7 +83,7 @@ def test_logging_in_drops_a_session_that_somebody_planted(client, ann):
         assert "planted" not in session
 
 
-def test_a_signed_in_cookie_is_kept_from_scripts_and_other_sites(client, ann):
+def test_account_cookie_is_http_only_and_same_site(client, ann):
     header = sign_in(client, ANN).headers["Set-Cookie"]
     assert header.startswith("account=")
     assert "HttpOnly" in header
@@ -142,7 +142,7 @@ def test_only_the_hash_of_a_token_is_kept(client, database, ann):
     assert token.encode() not in kept
 
 
-def test_a_token_ends_and_is_swept_when_the_next_is_issued(database, ann):
+def test_expired_token_is_deleted_when_next_is_issued(database, ann):
     clock = FakeClock(datetime(2030, 1, 1, tzinfo=UTC))
     accounts = AccountService(database, clock, PasswordHashing(), timedelta(days=30))
     issued = accounts.issue_token(ann)
@@ -196,7 +196,7 @@ def test_a_hash_of_older_parameters_is_renewed_at_log_in(client, database):
     assert sign_in(client, ANN).status_code == 200
 
 
-def test_a_log_in_that_is_right_needs_no_turn_to_renew_its_hash(runtime, database, ann):
+def test_log_in_succeeds_when_hash_renewal_is_refused(runtime, database, ann):
     class Full(PasswordHashing):
         def hash(self, password):
             raise TooManyRequests
@@ -214,14 +214,14 @@ def full_house(runtime):
 @pytest.mark.parametrize(
     ("path", "body"), [("/session", {}), ("/tokens", {}), ("/users", {"name": "Ann", "email": "new@shop.test"})]
 )
-def test_a_log_in_beyond_those_that_may_wait_is_told_to_come_back(full_house, ann, path, body):
+def test_log_in_with_full_queue_gets_retry_after(full_house, ann, path, body):
     answer = full_house.post(f"/api/v1{path}", json={"email": ANN, "password": PASSWORD, **body})
     assert (answer.status_code, answer.json["type"]) == (429, "/problems/too-many-requests")
     assert int(answer.headers["Retry-After"]) > 0
 
 
 @pytest.mark.parametrize("page", ["/login", "/register"])
-def test_a_form_beyond_those_that_may_wait_keeps_what_was_typed(full_house, ann, page):
+def test_form_with_full_queue_keeps_input(full_house, ann, page):
     answer = full_house.post(page, data={"email": "new@shop.test", "password": PASSWORD, "name": "Ann"})
     assert answer.status_code == 429
     assert int(answer.headers["Retry-After"]) > 0
@@ -246,7 +246,7 @@ def test_a_password_is_in_no_log_line_and_no_answer(client, caplog, settings, an
     assert not [path for path in settings.log_dir.glob("*") if secret in path.read_text()]
 
 
-def test_a_page_for_accounts_asks_a_guest_to_sign_in_and_brings_her_back(runtime):
+def test_account_page_redirects_guest_to_login_and_back(runtime):
     app = create_app(runtime)
 
     def secret_page():
@@ -261,7 +261,7 @@ def test_a_page_for_accounts_asks_a_guest_to_sign_in_and_brings_her_back(runtime
 
 
 @pytest.mark.parametrize("path", ["/", "/search?q=mug", "/api/v1/products", "/api/v1/categories"])
-def test_a_public_page_takes_no_notice_of_who_is_signed_in(client, ann, path):
+def test_public_page_ignores_the_signed_in_account(client, ann, path):
     public = client.get(path)
     sign_in(client, ANN)
     answer = client.get(path)

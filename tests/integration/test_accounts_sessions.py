@@ -138,7 +138,7 @@ def test_one_token_too_many_ends_the_oldest_also_at_once(database, accounts, ann
     assert known == [*issued[4:], *late]
 
 
-def test_logging_in_from_many_places_at_once_keeps_to_the_bound(database, accounts, ann):
+def test_concurrent_log_ins_respect_session_limit(database, accounts, ann):
     account = accounts.authenticate(ANN, PASSWORD)
     for _ in range(SESSIONS_MAX - 1):
         accounts.open_session(account)
@@ -147,7 +147,7 @@ def test_logging_in_from_many_places_at_once_keeps_to_the_bound(database, accoun
     assert count_rows(database, AccountSession) == SESSIONS_MAX
 
 
-def test_what_was_proved_before_all_sessions_ended_opens_nothing(database, accounts, ann):
+def test_authentication_before_end_of_all_sessions_opens_none(database, accounts, ann):
     account = accounts.authenticate(ANN, PASSWORD)
     accounts.end_sessions(ann)
     with pytest.raises(BadCredentials, match="Sign in again"):
@@ -157,7 +157,7 @@ def test_what_was_proved_before_all_sessions_ended_opens_nothing(database, accou
     assert (count_rows(database, AccountSession), count_rows(database, ApiToken)) == (0, 0)
 
 
-def test_no_session_outlives_an_end_of_all_that_meets_its_log_in(database, accounts, ann):
+def test_concurrent_log_in_does_not_survive_end_of_sessions(database, accounts, ann):
     account = accounts.authenticate(ANN, PASSWORD)
     together = threading.Barrier(5)
 
@@ -176,7 +176,7 @@ def test_no_session_outlives_an_end_of_all_that_meets_its_log_in(database, accou
     assert count_rows(database, AccountSession) == 0
 
 
-def test_an_answer_begun_as_a_guest_cannot_undo_a_log_in(client, ann, mug):
+def test_response_begun_as_guest_cannot_undo_log_in(client, ann, mug):
     late = client.post("/api/v1/cart/items", json={"product": mug, "quantity": 1}).headers["Set-Cookie"]
     sign_in(client, ANN)
     name, _, value = late.partition(";")[0].partition("=")
@@ -184,12 +184,12 @@ def test_an_answer_begun_as_a_guest_cannot_undo_a_log_in(client, ann, mug):
     assert who(client) == ANN
 
 
-def test_a_log_in_drops_no_cart_that_it_has_not_seen(client, ann):
+def test_log_in_keeps_a_cart_cookie_set_concurrently(client, ann):
     answer = sign_in(client, ANN)  # of a passer-by, who may have got her first cart in another tab meanwhile
     assert [header.partition("=")[0] for header in answer.headers.getlist("Set-Cookie")] == ["account"]
 
 
-def test_a_cookie_of_an_older_build_is_signed_out_once_and_told_so(client, ann):
+def test_legacy_session_cookie_is_signed_out_with_a_notice(client, ann):
     with client.session_transaction() as session:
         session.update(_user_id=f"{ann}.0", _fresh=True)
     assert who(client) is None

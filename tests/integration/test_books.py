@@ -94,7 +94,7 @@ def test_a_charge_whose_answer_never_came_leaves_clean_books_too(runtime, simula
     assert trade.audit() == ()
 
 
-def test_what_is_under_way_is_no_mismatch_until_it_is_old(trade, monkeypatch):
+def test_unfinished_checkout_is_a_mismatch_only_when_old(trade, monkeypatch):
     point = type(trade.services.checkout)._settle
     monkeypatch.setattr(type(trade.services.checkout), "_settle", lambda *given: None)
     trade.buy()
@@ -173,7 +173,7 @@ def test_two_charges_for_one_order_are_named(trade):
     assert again in found.id
 
 
-def test_an_order_that_was_placed_twice_for_want_of_a_key_is_named(trade):
+def test_duplicate_order_without_key_is_reported(trade):
     owner, carts = CartOwner(guest_cart_id=uuid.uuid4()), CartService(trade.database, offers)
     ids = []
     for _ in range(2):
@@ -182,7 +182,7 @@ def test_an_order_that_was_placed_twice_for_want_of_a_key_is_named(trade):
     assert [(one.kind, one.id) for one in trade.audit()] == [("order_twice", " ".join(ids))]
 
 
-def test_a_cart_that_was_paid_for_by_a_guest_and_an_account_is_named(trade):
+def test_cart_paid_by_guest_and_account_is_reported(trade):
     guest, account, carts, checkout = a_guest_and_an_account(trade)
     carts.add(guest, "mug", 2)
     when_answered(checkout, lambda: carts.merge(guest.guest_cart_id, account.user_id))  # the lines, and no claim
@@ -265,7 +265,7 @@ def test_letters_that_were_forgotten_are_missed_by_nobody(trade):
     assert trade.audit(0.0) == ()
 
 
-def test_a_mismatch_that_is_gone_at_the_second_look_is_none(trade):
+def test_mismatch_gone_at_second_audit_is_dropped(trade):
     trade.buy()
     trade.damage("UPDATE stock_items SET on_hand = on_hand + 1")
     looks = []

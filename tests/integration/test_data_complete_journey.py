@@ -52,7 +52,7 @@ def sample(tmp_path):
     return JourneyFiles(tmp_path)
 
 
-def test_every_product_household_basket_and_line_arrives_and_what_was_odd_is_told(new_database, settings, sample):
+def test_whole_source_is_loaded_and_irregularities_are_reported(new_database, settings, sample):
     url = new_database("journey")
     there = settings.model_copy(update={"database_url": url})
     plan = CompleteJourneyPlan(sample, demo_accounts=True)

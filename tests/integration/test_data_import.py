@@ -75,7 +75,7 @@ def test_a_slug_that_stands_twice_is_taken_once(settings, database, write):
     assert report.accepted == 2
 
 
-def test_a_known_slug_is_updated_and_keeps_what_the_file_does_not_say(database, settings, write):
+def test_known_slug_is_updated_and_keeps_other_columns(database, settings, write):
     with database.transaction() as session:
         shelf = make_category(session, "mugs", make_category(session, "kitchen"))
         make_product(session, shelf, "blue-mug", on_hand=7, rating_count=2, rating_sum=9)
@@ -115,9 +115,7 @@ STORED = "SELECT title, brand, description, price_amount, on_hand FROM products 
     ],
 )
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
-def test_absent_columns_keep_what_is_stored_and_empty_cells_empty_it(
-    database, settings, write, mug, said, stored, form
-):
+def test_absent_columns_keep_and_empty_cells_clear_values(database, settings, write, mug, said, stored, form):
     row = {"slug": "blue-mug", **said}
     if form == "csv":
         path = write(f"{','.join(row)}\n{','.join(row.values())}\n")
@@ -138,9 +136,7 @@ def test_a_row_that_says_what_is_stored_changes_nothing(database, settings, writ
     assert "product:blue-mug" not in told
 
 
-def test_an_earlier_name_of_a_product_is_refused_and_a_withdrawn_product_stays_withdrawn(
-    database, settings, write, mug
-):
+def test_former_slug_is_refused_and_withdrawn_product_stays_withdrawn(database, settings, write, mug):
     with database.transaction() as session:
         session.execute(text("INSERT INTO former_slugs (slug, product_id) SELECT 'old-mug', id FROM products"))
         session.execute(text("UPDATE products SET withdrawn_at = now()"))
@@ -172,14 +168,14 @@ def test_a_made_slug_never_names_a_product_that_is_there(database, settings, wri
         (["C#", "C++"], ["c-sharp", "c-plus-plus"], []),
     ],
 )
-def test_a_made_slug_that_is_another_row_s_too_is_refused(database, settings, write, titles, slugs, refused):
+def test_generated_slug_of_another_row_is_refused(database, settings, write, titles, slugs, refused):
     lines = [f"{slug},{title},Code > Books,9\n" for title, slug in zip(titles, slugs, strict=True)]
     report = import_catalogue(settings, rows(write("slug,title,category,price\n" + "".join(lines))), partial=True)
     assert [refusal.line for refusal in report.refusals] == refused
     assert all("made from the title, is that of line" in refusal.reason for refusal in report.refusals)
 
 
-def test_a_slug_that_is_not_known_needs_all_of_a_new_product(database, settings, write, mug):
+def test_unknown_slug_needs_all_required_fields(database, settings, write, mug):
     report = import_catalogue(settings, rows(write("slug,price\nblue-mug,9\nred-mug,9\n")))
     assert [(refusal.line, refusal.reason) for refusal in report.refusals] == [
         (3, "there is no product 'red-mug' to change, and a new one needs title, category and price")
@@ -187,7 +183,7 @@ def test_a_slug_that_is_not_known_needs_all_of_a_new_product(database, settings,
     assert shown(database, STORED) == [("Blue Mug", "Tern", "Blue.", 1299, 7)]
 
 
-def test_categories_of_any_script_are_made_by_slug_and_then_found_by_name(database, settings, write):
+def test_categories_of_any_script_are_created_by_slug(database, settings, write):
     header = "slug,title,category,category_slug,price\n"
     first = "cup,カップ,台所 > カップ,daidokoro > kappu,9\n"
     assert import_catalogue(settings, rows(write(header + first))).created == 1
@@ -246,7 +242,7 @@ def test_the_command_shows_how_far_it_is(database, settings, write, monkeypatch)
     assert "100%  importing products" in done.stderr
 
 
-def test_a_store_that_sells_its_owner_s_catalogue_opens_with_that_and_no_other(database, settings, write, monkeypatch):
+def test_store_with_own_catalogue_gets_no_data_set(database, settings, write, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", settings.database_url)
     monkeypatch.setenv("SHOP_VAR_DIR", str(settings.var_dir))
     import_catalogue(settings, rows(write(HEADER + MUG)))

@@ -142,9 +142,7 @@ def test_a_batch_that_lost_a_deadlock_is_run_again(database, settings, products_
         assert session.execute(text("SELECT DISTINCT on_hand FROM stock_items")).scalars().all() == [400]
 
 
-def test_a_stopped_import_says_after_which_line_and_is_continued_by_the_same_file(
-    database, settings, tmp_path, products_file
-):
+def test_stopped_import_names_its_line_and_resumes(database, settings, tmp_path, products_file):
     path = tmp_path / "new.csv"
     path.write_text("title,category,price\n" + "".join(f"Cup {n},Kitchen > Cups,9\n" for n in range(12)))
 
@@ -163,7 +161,7 @@ def test_a_stopped_import_says_after_which_line_and_is_continued_by_the_same_fil
     assert (again.committed, again.refused) == (False, 12)  # it is complete: made slugs name no product any more
 
 
-def test_an_import_that_was_stopped_before_its_first_batch_has_changed_nothing(database, settings, products_file):
+def test_import_stopped_before_first_batch_changes_nothing(database, settings, products_file):
     def stop(step):
         if step == "importing products":
             raise KeyboardInterrupt
@@ -192,7 +190,7 @@ def test_a_product_somebody_else_adds_meanwhile_is_not_overwritten(database, set
         assert session.execute(text("SELECT title FROM products WHERE slug = 'cup-6'")).scalar_one() == "Theirs"
 
 
-def test_a_slug_a_product_is_renamed_away_from_meanwhile_is_not_taken(database, settings, tmp_path, products_file):
+def test_slug_released_by_concurrent_rename_is_not_reused(database, settings, tmp_path, products_file):
     path = tmp_path / "new.csv"
     path.write_text("slug,title,category,price\n" + "".join(f"cup-{n},Cup,Kitchen > Mugs,9\n" for n in range(3)))
 
@@ -206,9 +204,7 @@ def test_a_slug_a_product_is_renamed_away_from_meanwhile_is_not_taken(database, 
     assert (report.created, [refusal.line for refusal in report.refusals]) == (2, [3])
 
 
-def test_caches_hear_names_while_they_are_few_and_of_everything_when_they_are_many(
-    settings, products_file, monkeypatch
-):
+def test_import_invalidates_tags_or_the_whole_catalogue(settings, products_file, monkeypatch):
     told = []
     import_catalogue(settings, rows(products_file(400)), on_change=told.append)
     assert told == [["searches"]]  # fewer pieces, and still some: no kept answer shows how many
@@ -221,7 +217,7 @@ def test_caches_hear_names_while_they_are_few_and_of_everything_when_they_are_ma
     assert told[-1] == ["catalogue"]
 
 
-def test_words_of_titles_that_are_gone_are_forgotten_and_new_ones_learnt(database, settings, tmp_path, products_file):
+def test_search_words_follow_changed_titles(database, settings, tmp_path, products_file):
     path = tmp_path / "titles.csv"
     path.write_text("slug,title\n" + "".join(f"mug-{number:02},Beaker\n" for number in range(PRODUCTS)))
     import_catalogue(settings, rows(products_file(400)))

@@ -66,7 +66,7 @@ def seeded(new_database, settings):
 
 # the kill comes when one table of the step is full already and the next is being filled
 @pytest.mark.parametrize(("step", "word"), [("products from 1", 3), ("orders 0", 12)])
-def test_a_load_killed_in_the_middle_of_a_step_ends_as_if_it_never_was(new_database, settings, seeded, step, word):
+def test_killed_load_resumes_to_the_same_rows(new_database, settings, seeded, step, word):
     url = new_database("killed")
     killed = subprocess.run([sys.executable, "-c", KILLED, step, url, str(word)], timeout=120, check=False)
     assert killed.returncode == -signal.SIGKILL
@@ -109,7 +109,7 @@ def test_an_unknown_data_set_or_size_names_those_there_are(seeded, dataset, size
 
 
 @pytest.mark.parametrize("command", [["up"], ["up", "--detach"], ["seed"]])
-def test_a_size_of_a_data_set_that_has_only_one_is_refused(seeded, monkeypatch, tmp_path, command):
+def test_size_of_single_size_data_set_is_refused(seeded, monkeypatch, tmp_path, command):
     monkeypatch.setenv("SHOP_VAR_DIR", str(tmp_path))
     monkeypatch.setenv("DATABASE_URL", seeded.database_url)
     monkeypatch.setenv("CACHE_URL", f"redis://127.0.0.1:{free_port()}/0")  # nothing starts from here
@@ -117,7 +117,7 @@ def test_a_size_of_a_data_set_that_has_only_one_is_refused(seeded, monkeypatch, 
     assert (done.exit_code, done.stderr) == (2, "shop: The data set complete-journey has one size: leave out --size.\n")
 
 
-def test_the_size_of_a_data_set_that_is_there_already_is_looked_at_too(new_database, settings):
+def test_size_is_checked_against_the_present_data_set(new_database, settings):
     held = settings.model_copy(update={"database_url": new_database("held")})
     with psycopg.connect(held.database_url) as connection:
         connection.execute("INSERT INTO datasets (name, size, completed_at) VALUES ('complete-journey', 'full', now())")
@@ -183,7 +183,7 @@ def test_misspelt_words_have_something_to_be_mended_against(seeded):
     assert query(seeded.database_url, "SELECT products > 0 FROM search_words WHERE word = 'stoneware'") == [(True,)]
 
 
-def test_the_demo_accounts_open_with_their_password_and_the_shopper_has_orders(seeded):
+def test_demo_accounts_log_in_and_shopper_has_orders(seeded):
     accounts = query(
         seeded.database_url, "SELECT email, role, password_hash FROM users WHERE password_hash IS NOT NULL"
     )
@@ -237,7 +237,7 @@ def test_the_command_says_what_is_there(seeded, monkeypatch):
     assert '"already_there": true' in done.stdout
 
 
-def test_the_loaded_rows_are_what_the_loaded_events_say_and_the_shelves_add_up(seeded):
+def test_loaded_rows_match_events_and_stock(seeded):
     engine = build_engine(seeded)
     try:
         found = ProjectionRebuilder(Database(engine)).verify()

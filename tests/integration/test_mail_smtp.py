@@ -39,7 +39,7 @@ def smtp(server, **given):
         ("robin@b\u00fccher.example", "robin@xn--bcher-kva.example"),
     ],
 )
-def test_a_letter_goes_to_one_recipient_in_an_envelope_of_ascii(recipient, given_to):
+def test_email_has_one_ascii_recipient(recipient, given_to):
     with listening() as server:
         smtp(server).send(to(recipient))
     (taken,) = server.taken
@@ -51,7 +51,7 @@ def test_a_letter_goes_to_one_recipient_in_an_envelope_of_ascii(recipient, given
 @pytest.mark.parametrize(
     "recipient", ["a@b,de.com", "a@b.de,c@d.de", "a;b@c.de", "\u00fcnn@b.de", "a@b.de\r\nRCPT TO:<c@d.de>"]
 )
-def test_a_recipient_that_is_not_one_address_is_refused_before_the_server_is_asked(recipient):
+def test_invalid_recipient_is_refused_before_connecting(recipient):
     with pytest.raises(MailRefused):
         SmtpMailer("smtp://127.0.0.1:1", SENDER, 5).send(to(recipient))
 
@@ -65,7 +65,7 @@ def test_a_recipient_that_is_not_one_address_is_refused_before_the_server_is_ask
         ("451 4.7.1 try again later", False, ": 451 4.7.1"),
     ],
 )
-def test_a_refusal_for_good_is_told_from_one_for_now_and_names_no_address(step, reply, refused, reason):
+def test_permanent_and_transient_refusals_differ_and_name_no_address(step, reply, refused, reason):
     with listening() as server:
         server.replies[step] = reply
         with pytest.raises(MailFailed) as failed:
@@ -75,7 +75,7 @@ def test_a_refusal_for_good_is_told_from_one_for_now_and_names_no_address(step, 
     assert "robin" not in str(failed.value)
 
 
-def test_a_letter_that_was_taken_has_been_sent_whatever_is_said_of_good_bye():
+def test_accepted_email_is_sent_even_if_quit_fails():
     with listening() as server:
         server.replies["QUIT"] = "554 no"
         smtp(server).send(LETTER)
@@ -102,7 +102,7 @@ def mailing(database, runtime):
     return deliver
 
 
-def test_a_refusal_for_good_is_a_dead_letter_at_once_and_is_logged(mailing, database, caplog):
+def test_permanent_refusal_becomes_a_logged_dead_letter(mailing, database, caplog):
     with listening() as server:
         server.replies["RCPT"] = "550 5.1.1 no such user"
         assert mailing(smtp(server)) == ["dead"]
@@ -114,7 +114,7 @@ def test_a_refusal_for_good_is_a_dead_letter_at_once_and_is_logged(mailing, data
     assert line.levelname == "ERROR"
 
 
-def test_a_refusal_for_now_is_tried_again(mailing, database):
+def test_transient_refusal_is_retried(mailing, database):
     with listening() as server:
         server.replies["RCPT"] = "451 4.7.1 later"
         assert mailing(smtp(server)) == ["retried"]
@@ -143,7 +143,7 @@ def encrypted(authority, name, scheme):
 
 
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
-def test_a_server_with_a_certificate_of_a_trusted_authority_gets_the_letter(authority, ca_file, scheme):
+def test_server_with_trusted_certificate_gets_the_email(authority, ca_file, scheme):
     with encrypted(authority, "127.0.0.1", scheme) as (server, url):
         SmtpMailer(url, SENDER, 5, ca_file).send(LETTER)
     assert (len(server.taken), server.log_ins) == (1, 1)
@@ -151,9 +151,7 @@ def test_a_server_with_a_certificate_of_a_trusted_authority_gets_the_letter(auth
 
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
 @pytest.mark.parametrize(("name", "trusted"), [("127.0.0.1", False), ("mail.elsewhere.test", True)])
-def test_a_server_that_is_not_known_to_be_the_one_gets_neither_password_nor_letter(
-    authority, ca_file, scheme, name, trusted
-):
+def test_untrusted_server_gets_neither_password_nor_email(authority, ca_file, scheme, name, trusted):
     with encrypted(authority, name, scheme) as (server, url):
         with pytest.raises(MailFailed, match="SSLCertVerificationError: ") as failed:
             SmtpMailer(url, SENDER, 5, ca_file if trusted else None).send(LETTER)

@@ -91,7 +91,7 @@ class HeldHasher(PasswordHasher):
         return super().hash(password, salt=salt)
 
 
-def test_two_hashes_are_computed_two_callers_wait_and_any_more_are_refused_at_once():
+def test_hashing_runs_two_queues_two_and_refuses_further_callers():
     hasher = HeldHasher()
     passwords = PasswordHashing(hasher, queue_timeout_s=60)
     with ThreadPoolExecutor(7) as callers:
@@ -105,7 +105,7 @@ def test_two_hashes_are_computed_two_callers_wait_and_any_more_are_refused_at_on
     assert passwords.hash("two")
 
 
-def test_a_caller_does_not_wait_for_ever():
+def test_waiting_caller_is_refused_after_timeout():
     hasher = HeldHasher()
     passwords = PasswordHashing(hasher, concurrent=1, waiting=1, queue_timeout_s=0.01)
     with ThreadPoolExecutor(1) as callers:

@@ -87,7 +87,7 @@ def product(number, **fields):
     return SourceProduct(number, **{**given, **fields})
 
 
-def test_a_product_is_named_by_the_best_the_source_knows_of_it():
+def test_product_title_uses_best_available_field():
     assert title(product(1, size="3 OZ")) == "Ramen, 3 oz"
     assert title(product(1, type="PREMIUM")) == "Soup: Premium"
     assert title(product(1, type=None)) == "Soup"
@@ -100,7 +100,7 @@ def test_a_brand_is_the_stores_own_or_a_numbered_maker():
     assert description(product(1), 0).endswith("Not sold in 2017.")
 
 
-def test_what_never_sold_costs_what_its_like_costs_and_is_out_of_stock():
+def test_unsold_product_gets_median_price_and_no_stock():
     unsold = product(3)
     strange = product(4, category="TEAS", type=None)
     tags = PriceTags([product(1), product(2), unsold, strange], SalesSummary(price={1: 100, 2: 300}))
@@ -108,7 +108,7 @@ def test_what_never_sold_costs_what_its_like_costs_and_is_out_of_stock():
     assert [stock(0), stock(1), stock(520)] == [0, 1, 40]
 
 
-def test_what_has_no_category_stands_under_other_in_its_department():
+def test_product_without_category_is_in_other():
     shelves = number_categories([product(1), product(2, category=None), product(3, department="MEAT", category=None)])
     named = {row[0]: (row[1], row[2]) for row in shelves.rows}
     assert named[shelves.ids["GROCERY", None]] == ("grocery-other", "Other")

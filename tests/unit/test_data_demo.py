@@ -43,7 +43,7 @@ def test_the_largest_size_has_words_enough_for_every_title(shelves):
         assert combinations > last[place], category.slug
 
 
-def test_shelves_differ_in_breadth_and_number_their_products_without_a_gap(shelves):
+def test_category_sizes_differ_and_positions_have_no_gap(shelves):
     placement = CategoryPlacement([category.slug for category in shelves.categories])
     places = defaultdict(list)
     for number in range(1, SIZES["m"].products + 1):
@@ -59,7 +59,7 @@ def test_departments_and_categories_never_share_an_address(shelves):
     assert len(shelves.departments) >= 12
 
 
-def test_what_goes_together_names_categories_that_exist(shelves):
+def test_neighbour_categories_exist(shelves):
     known = {category.slug for category in shelves.categories} | {"pantry"}
     assert {slug for category in shelves.categories for slug in category.goes_with} <= known
 
@@ -83,14 +83,14 @@ def test_a_few_products_make_most_of_the_sales(products):
     assert 0.4 < sum(sold[: len(sold) // 10]) / sum(sold) < 0.8
 
 
-def test_a_batch_of_baskets_is_the_same_made_alone_as_made_in_turn(products):
+def test_batch_generated_alone_equals_batch_in_sequence(products):
     first, second = DemoDemand(products, SIZES["m"]), DemoDemand(products, SIZES["m"])
     for batch in (0, 1):
         list(first.baskets(batch))
     assert list(first.baskets(2)) == list(second.baskets(2))
 
 
-def test_what_is_bought_with_a_bestseller_is_bought_with_it_again_and_again(products):
+def test_bestseller_has_recurring_companions(products):
     bestseller = products.at_rank(0)
     together = Counter(
         product
@@ -104,7 +104,7 @@ def test_what_is_bought_with_a_bestseller_is_bought_with_it_again_and_again(prod
     assert sum(count for _, count in together.most_common(6)) / together.total() > 0.2
 
 
-def test_orders_come_in_the_order_of_their_numbers_within_one_year_and_most_before_christmas():
+def test_order_times_ascend_within_a_year_and_peak_before_christmas():
     calendar = OrderCalendar()
     times = [calendar.at(number / 1_000) for number in range(1_000)]
     assert times == sorted(times)

@@ -9,7 +9,7 @@ from shop.errors import ConfigurationError
 GOOD = {"title": "Blue Mug", "brand": "Tern", "category": "Kitchen > Mugs", "price": "12.99", "on_hand": "4"}
 
 
-def test_a_good_row_is_read_in_cents_and_gets_a_slug_of_its_own():
+def test_valid_row_has_cents_and_generated_slug():
     entry = check(GOOD)
     assert (entry.slug, entry.is_slug_generated, entry.price, entry.on_hand) == ("tern-blue-mug", True, 1299, 4)
     assert (entry.path, entry.path_slugs) == (("Kitchen", "Mugs"), None)
@@ -32,12 +32,12 @@ def test_a_required_value_is_not_emptied(name, empty):
 
 
 @pytest.mark.parametrize("name", ["title", "category", "price"])
-def test_a_row_without_a_slug_needs_all_of_a_new_product(name):
+def test_row_without_slug_needs_all_required_fields(name):
     with pytest.raises(RefusedRow, match=f"{name} is missing"):
         check({key: value for key, value in GOOD.items() if key != name})
 
 
-def test_a_category_may_be_named_by_slugs_alone_or_beside_its_names():
+def test_category_slugs_work_alone_or_with_names():
     by_slugs = {"category_slug": "kueche > becher", "category": ""}
     assert check({**GOOD, **by_slugs}).path_slugs == ("kueche", "becher")
     both = check({**GOOD, "category": "台所 > カップ", "category_slug": "daidokoro > kappu"})
@@ -57,7 +57,7 @@ PRESENT = [(1, "kitchen", "Kitchen", None), (2, "mugs", "Mugs", 1), (3, "home", 
         (("台所", "カップ", "daidokoro", "kappu"), (None, "kappu")),
     ],
 )
-def test_a_category_is_found_by_slug_or_name_and_planned_where_there_is_none(path, found):
+def test_category_is_found_by_slug_or_name_or_planned(path, found):
     category = CategoryPlan(PRESENT).find(CategoryPath(*path))
     assert (category.id, category.slug) == found
 
@@ -122,7 +122,7 @@ def test_a_bad_row_is_refused_with_the_reason(fault, reason):
         check({**GOOD, **fault})
 
 
-def test_a_description_may_have_lines_and_names_may_be_as_long_as_they_may():
+def test_description_may_have_lines_and_names_their_maximum_length():
     long = {"title": "x" * 200, "brand": "b" * 60, "category": f"{'d' * 60} > {'c' * 60}", "description": "a\n\tb\r\nc"}
     entry = check({**GOOD, **long})
     assert (entry.description, entry.path) == ("a\n\tb\r\nc", ("d" * 60, "c" * 60))
@@ -134,7 +134,7 @@ def found(tmp_path, name, content, **options):
     return list(rows(path, **options))
 
 
-def test_a_byte_order_mark_quotes_and_line_breaks_in_fields_are_read(tmp_path):
+def test_byte_order_mark_quotes_and_line_breaks_are_read(tmp_path):
     content = (
         b'\xef\xbb\xbfTitle,category,price\r\n"A ""big"" mug","K > M",1\r\n"two\nlines",K > M,2\r\nlast,K > M,3\r\n'
     )
@@ -145,7 +145,7 @@ def test_a_byte_order_mark_quotes_and_line_breaks_in_fields_are_read(tmp_path):
     ]
 
 
-def test_a_row_that_cannot_be_read_does_not_hide_the_next(tmp_path):
+def test_unreadable_row_does_not_hide_the_next(tmp_path):
     content = b'title,category,price\nx"y,K > M,1\n"a"b,K > M,1\nshort,1\n\ngood,K > M,1\n'
     kinds = [(line, isinstance(fields, RefusedRow)) for line, fields in found(tmp_path, "a.csv", content)]
     assert kinds == [(2, False), (3, True), (4, True), (6, False)]
@@ -162,9 +162,7 @@ def good_and_bad(tmp_path, *lines):
 @pytest.mark.parametrize("unclosed", ['"bad,,K > M,1', 'bad,"Blue,K > M,1', 'bad,,K > M,"1'])
 @pytest.mark.parametrize("end", ["last,,K > M,1", 'last,"with, quotes",K > M,1', 'last,"two\nlines",K > M,1'])
 @pytest.mark.parametrize("until_the_end", [5, 50])
-def test_a_quote_that_is_not_closed_costs_its_own_line_and_no_other(
-    tmp_path, monkeypatch, unclosed, end, until_the_end
-):
+def test_unclosed_quote_loses_only_its_own_line(tmp_path, monkeypatch, unclosed, end, until_the_end):
     monkeypatch.setattr(reading, "MAX_LINE", 400)
     swallowed = [f"mug {number},,K > M,1" for number in range(until_the_end)]
     good, bad = good_and_bad(tmp_path, "first,,K > M,1", unclosed, *swallowed, end)
@@ -172,7 +170,7 @@ def test_a_quote_that_is_not_closed_costs_its_own_line_and_no_other(
     assert bad == [3]
 
 
-def test_the_rest_of_a_row_whose_quotes_do_not_match_is_not_taken_for_a_row(tmp_path):
+def test_rest_of_a_row_with_unmatched_quotes_is_refused(tmp_path):
     assert good_and_bad(tmp_path, 'bad,"two', 'lines"x,K > M,1', '"more', 'lines",d,K > M,1') == (
         ["more\nlines"],
         [2, 3],
@@ -187,7 +185,7 @@ def test_a_row_that_never_ends_is_not_kept(tmp_path, monkeypatch):
     assert bad == list(range(2, 64))
 
 
-def test_how_many_lines_an_odd_row_takes_is_said(tmp_path):
+def test_error_names_the_lines_of_a_wrong_row(tmp_path):
     content = b'title,category,price\n"a\nb",K > M,1,2\n'
     ((line, refused),) = found(tmp_path, "a.csv", content)
     assert (line, str(refused)) == (2, "4 fields where the header has 3, on lines 2 to 3: is a quote missing?")
@@ -215,7 +213,7 @@ def test_a_huge_line_is_refused_and_not_kept(tmp_path, monkeypatch):
         ("títle,category,price\n".encode("latin-1"), "is not UTF-8"),
     ],
 )
-def test_a_wrong_header_stops_the_import_and_says_what_to_do(tmp_path, content, message):
+def test_wrong_header_stops_import_with_a_remedy(tmp_path, content, message):
     with pytest.raises(ConfigurationError, match=message):
         found(tmp_path, "a.csv", content)
 
@@ -246,7 +244,7 @@ def test_json_lines_in_another_encoding_are_refused_for_that(tmp_path):
 
 
 @pytest.mark.parametrize("header", [b"slug,price", b"slug", b"title,category_slug,price"])
-def test_the_slug_is_enough_and_a_category_slug_stands_for_a_category(tmp_path, header):
+def test_header_needs_only_slug_or_category_slug(tmp_path, header):
     assert found(tmp_path, "a.csv", header + b"\n") == []
 
 

@@ -23,11 +23,11 @@ STORIES = {
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_a_story_leads_where_it_says_or_is_impossible(story):
+def test_event_types_lead_to_a_status_or_are_impossible(story):
     assert derive_status(story) == STORIES[story]
 
 
-def test_the_auditor_and_the_store_agree_on_where_an_order_stands_though_neither_knows_the_other():
+def test_auditor_and_store_derive_the_same_status():
     """Every story of up to five events: what both hold possible must end in the same place."""
     agreed = 0
     for length in range(1, 6):
@@ -44,11 +44,11 @@ def test_the_auditor_and_the_store_agree_on_where_an_order_stands_though_neither
     assert agreed > 50
 
 
-def test_every_place_an_order_can_stand_has_its_payment():
+def test_every_order_status_has_payment_statuses():
     assert {STORED_STATUS.get(state, state) for state in PAYMENT_STATUSES} == set(OrderStatus)
 
 
-def test_what_is_gone_at_the_second_look_was_never_a_mismatch():
+def test_mismatch_gone_at_second_audit_is_not_confirmed():
     early, late = BookMismatch("stock_on_hand", "mug", "7"), BookMismatch("order_status", "ord_1", "paid")
     again = BookMismatch("stock_on_hand", "mug", "6")
     assert confirmed_mismatches([early], [again, late]) == (again,)
