@@ -19,7 +19,7 @@ from shop.datasets.rows import COLUMNS
 from shop.errors import ConfigurationError
 from shop.orders.projection_rebuild import ProjectionRebuilder
 from shop.orders.transitions import EventType, next_status
-from shop.reconciliation.store import snapshot
+from shop.reconciliation.store import read_snapshot
 from shop.stack.program import free_port
 
 pytestmark = pytest.mark.xdist_group("seeding")  # one process, one database that is seeded for all
@@ -244,5 +244,5 @@ def test_loaded_rows_match_events_and_stock(seeded):
     finally:
         engine.dispose()
     assert (found.orders, found.differences) == (SIZES["s"].orders, ())
-    store = snapshot(seeded.database_url, 900)
+    store = read_snapshot(seeded.database_url, 900)
     assert (store.stock, store.lines, store.summaries) == ([], [], [])

@@ -15,7 +15,7 @@ from shop.database.schema import MIGRATIONS, _config, pending, require_current, 
 from shop.database.transactions import Database
 from shop.errors import ConfigurationError
 from shop.orders.projection_rebuild import ProjectionRebuilder
-from shop.reconciliation.store import snapshot
+from shop.reconciliation.store import read_snapshot
 from shop.settings import load_settings
 from tests.support.factories import make_category, make_product
 
@@ -110,7 +110,7 @@ def test_store_with_incomplete_events_can_be_rebuilt(new_database):
         guests = connection.execute(text("SELECT guest_id::text FROM orders ORDER BY id")).scalars().all()
         assert guests == ["3f1c9f5e-51b5-4d0e-8bb0-2a4e4bfa0d11", None, None]  # what her cookie carries
     engine.dispose()
-    store = snapshot(url, 900)
+    store = read_snapshot(url, 900)
     assert (store.stock, store.lines, store.summaries) == ([], [], [])
 
 

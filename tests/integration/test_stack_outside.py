@@ -8,7 +8,7 @@ import redis
 
 from shop.datasets.loading import exclusive_connection
 from shop.errors import ConfigurationError
-from shop.reconciliation.store import snapshot
+from shop.reconciliation.store import read_snapshot
 from shop.settings import load_settings
 from shop.stack import external_servers
 from shop.stack.program import free_port
@@ -32,7 +32,7 @@ def test_options_in_an_address_reach_the_database_unchanged(settings, database, 
     if way == "start":
         external_servers.check(given, "database_url")
     elif way == "audit":
-        assert snapshot(str(given.database_url), 0)
+        assert read_snapshot(str(given.database_url), 0)
     else:
         with exclusive_connection(given) as connection:
             assert connection.execute("SHOW work_mem").fetchone() == ("9MB",)
