@@ -1,12 +1,10 @@
-"""The engine, the declarative base, and what every query reports.
+"""The SQLAlchemy engine with its connection pool, the declarative base, and the settings of every session.
 
-An engine must not cross a fork: build :class:`Database` in the process that uses it.
+An engine must not be used after a fork: build :class:`Database` in the process that uses it.
 """
 
 import math
 import re
-import select
-import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
@@ -17,18 +15,18 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Engine,
-    ExceptionContext,
     MetaData,
     create_engine,
     event,
     make_url,
 )
-from sqlalchemy.exc import ArgumentError, DisconnectionError, InvalidatePoolError
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.pool import ConnectionPoolEntry
 
+from shop.database import pool_events
 from shop.database.connection import StoreConnection, WaitLimit
-from shop.database.errors import is_read_only
+from shop.database.pool_events import OnQuery
 from shop.database.session import SessionSetup
 from shop.errors import ConfigurationError
 from shop.settings import Settings, mask_password
@@ -40,7 +38,7 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
-"""A constraint's name says what it is, so an error that quotes it can be understood."""
+"""A constraint's name has its kind, table and column, so an error that quotes it can be understood."""
 
 
 class ModelBase(DeclarativeBase):
@@ -50,16 +48,8 @@ class ModelBase(DeclarativeBase):
     type_annotation_map: ClassVar = {datetime: DateTime(timezone=True)}
 
 
-IDLE_S = 10.0
-"""Shorter than any proxy or address translation forgets a connection that says nothing."""
-_USED = "shop.used_at"
-
-OnQuery = Callable[[float], None]
-"""Told of each statement that ran: seconds it took."""
-
-
 def sqlalchemy_url(url: str) -> URL:
-    """Read a PostgreSQL address in any common spelling and name our driver in it.
+    """Parse a PostgreSQL address in any common spelling, and set our driver in it.
 
     Raises:
         ConfigurationError: it is no PostgreSQL address.
@@ -76,9 +66,9 @@ def sqlalchemy_url(url: str) -> URL:
 
 
 def connection_parameters(url: str) -> dict[str, Any]:
-    """Return an address as the driver's own parameters, which SQLAlchemy passes on, too.
+    """Return an address as parameters of the driver, the same as SQLAlchemy's.
 
-    Written as text again they differ: SQLAlchemy writes a blank in ``options`` as ``+``, which libpq does not read.
+    The address as text would differ: SQLAlchemy writes a blank in ``options`` as ``+``, which libpq does not accept.
 
     Raises:
         ConfigurationError: it is no PostgreSQL address.
@@ -88,19 +78,19 @@ def connection_parameters(url: str) -> dict[str, Any]:
 
 
 def safe_url(url: URL) -> str:
-    """Return an address fit to be shown: in the usual spelling, without its password."""
+    """Return an address for messages: in the usual spelling, without its password."""
     return mask_password(url.set(drivername="postgresql").render_as_string(hide_password=False))
 
 
 def require_utf8(connection: psycopg.Connection, address: str) -> None:
-    """Make sure that the database can hold any text. The server has said how it is encoded; it is not asked again.
+    """Require a database in UTF-8, which can store any text. The driver already knows the encoding: no query.
 
     Args:
         connection: to the database.
-        address: of it, fit to be shown.
+        address: of the database, without its password.
 
     Raises:
-        ConfigurationError: it is encoded in something else.
+        ConfigurationError: it has another encoding.
     """
     encoding = connection.info.parameter_status("server_encoding")
     if encoding != "UTF8":
@@ -118,14 +108,14 @@ def build_engine(
     """Build the pool of connections for one process.
 
     Args:
-        settings: where the database is, pool size and timeouts.
-        on_query: told of each statement that ran.
-        time_left: returns the seconds the caller of a statement has, at the end of which it is cut off; infinite where
-            nobody waits.
+        settings: the database's address, pool size and timeouts.
+        on_query: called with the seconds of each statement.
+        time_left: returns the seconds until the deadline of a statement's caller, when the statement is interrupted;
+            infinite without a deadline.
 
     Raises:
-        ConfigurationError: no database address is known, or it is malformed; when it connects, also that the database
-            is not in UTF-8, or behind a pooler that gives no session of one's own.
+        ConfigurationError: no database address is configured, or it is malformed. Raised when it connects: the database
+            is not in UTF-8, or a pooler in front gives clients no session of their own.
     """
     if settings.database_url is None:
         raise ConfigurationError("No database: start the stack with `shop up`, or set DATABASE_URL.")
@@ -134,8 +124,8 @@ def build_engine(
         pool_size=settings.db_pool_size,
         max_overflow=0,
         pool_timeout=settings.db_pool_timeout_s,
-        pool_use_lifo=True,  # what is not needed lies still, until the server's idle_session_timeout ends it
-        hide_parameters=True,  # an error that reaches the log quotes no password hash, address or token
+        pool_use_lifo=True,  # unneeded connections stay idle until the server's idle_session_timeout closes them
+        hide_parameters=True,  # an error in the log quotes no password hash, address or token
         connect_args={
             "connect_timeout": settings.db_connect_timeout_s,
             "application_name": "shop",
@@ -147,105 +137,34 @@ def build_engine(
         "idle_session_timeout": f"{settings.db_idle_s}s",
     }
     configure_sessions(engine, limits, WaitLimit(settings.db_statement_timeout_ms / 1000, time_left))
-    _leave_read_only_sessions(engine)
-    _refuse_other_encodings(engine)
-    _report_queries(engine, on_query)
-    _replace_the_dead(engine)
+    pool_events.close_read_only_sessions(engine)
+    pool_events.check_each_connection(engine, lambda connection: require_utf8(connection, safe_url(engine.url)))
+    pool_events.report_queries(engine, on_query)
+    pool_events.replace_dead_connections(engine)
     return engine
 
 
 def configure_sessions(engine: Engine, parameters: Mapping[str, str], limit: WaitLimit) -> None:
-    """Let an engine open connections of ours.
+    """Make an engine open connections of :class:`StoreConnection`, with these parameters.
 
     Args:
-        engine: of which nothing is connected yet.
-        parameters: what each session is told.
-        limit: bounds each wait for the server.
+        engine: it must not have connected yet.
+        parameters: set at the start of each session.
+        limit: for each wait for the server.
     """
     setup = SessionSetup(parameters, safe_url(engine.url))
 
-    def connect(dialect: Any, record: ConnectionPoolEntry, given: Any, named: dict[str, Any]) -> StoreConnection:
-        return setup.connect(lambda: StoreConnection.open(*given, wait_limit=limit, **named))
+    def connect(dialect: Any, record: ConnectionPoolEntry, arguments: Any, options: dict[str, Any]) -> StoreConnection:
+        return setup.connect(lambda: StoreConnection.open(*arguments, wait_limit=limit, **options))
 
     event.listen(engine, "do_connect", connect)
 
 
-def _leave_read_only_sessions(engine: Engine) -> None:
-    """Use no session again that turned out to take no changes, so that a server that takes them again is met anew.
-
-    After a failover the address leads to another server, and what was connected stays with the old one.
-    """
-
-    def judge(context: ExceptionContext) -> None:
-        if is_read_only(context.original_exception):
-            context.is_disconnect = True
-            context.invalidate_pool_on_disconnect = False  # the others may still be read from
-
-    event.listen(engine, "handle_error", judge)
-
-
 def lift_limits(connection: Connection) -> None:
-    """Let the statements of the open transaction, and the transaction itself, take as long as they do.
+    """Remove the time limits of the open transaction and its statements.
 
-    For migrations, loads and backups, which nobody waits for.
+    For migrations, loads and backups, for which no request waits.
     """
     driver = connection.connection.driver_connection
     if isinstance(driver, StoreConnection):
         driver.lift_limits()
-
-
-def _refuse_other_encodings(engine: Engine) -> None:
-    def check(connection: psycopg.Connection, record: ConnectionPoolEntry) -> None:
-        try:
-            require_utf8(connection, safe_url(engine.url))
-        except ConfigurationError:
-            connection.close()
-            raise
-
-    event.listen(engine, "connect", check, insert=True)  # before SQLAlchemy's own first questions, which expect text
-
-
-def _replace_the_dead(engine: Engine) -> None:
-    """Let a restarted server cost one connection anew, and not one failed request a connection.
-
-    SQLAlchemy's own ``pool_pre_ping`` asks the server before every use: a round trip a transaction. But a server that
-    ended a session has closed its socket, which shows here without asking anybody. Only a connection that has something
-    to say unasked is pinged, and one that lay idle for so long that something on the way may have forgotten it.
-    """
-
-    def check(connection: Any, record: ConnectionPoolEntry, proxy: PoolProxiedConnection) -> None:
-        idle_s = time.monotonic() - record.info.get(_USED, 0)
-        if idle_s < IDLE_S and not _has_something_to_say(connection):
-            return
-        try:
-            engine.dialect.do_ping(connection)
-        except psycopg.errors.IdleSessionTimeout as error:  # says nothing about the others
-            raise DisconnectionError("the server has ended a session that nobody used") from error
-        except psycopg.Error as error:
-            raise InvalidatePoolError("the server has ended this session") from error
-
-    def note(connection: Any, record: ConnectionPoolEntry) -> None:
-        record.info[_USED] = time.monotonic()
-
-    event.listen(engine, "connect", note)
-    event.listen(engine, "checkin", note)
-    event.listen(engine, "checkout", check)
-
-
-def _has_something_to_say(connection: psycopg.Connection) -> bool:
-    if connection.closed:
-        return True
-    socket = select.poll()
-    socket.register(connection.fileno(), select.POLLIN)
-    return bool(socket.poll(0))
-
-
-def _report_queries(engine: Engine, on_query: OnQuery) -> None:
-    def before(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: Any) -> None:
-        context.started_at = time.perf_counter()
-
-    def after(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: Any) -> None:
-        on_query(time.perf_counter() - context.started_at)
-
-    event.listen(engine, "before_cursor_execute", before)
-    event.listen(engine, "after_cursor_execute", after)

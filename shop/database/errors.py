@@ -1,4 +1,4 @@
-"""What PostgreSQL, or the way to it, refuses, in the store's own words: lost a race, took too long, is away."""
+"""Database errors as errors of the store: a lost race, a timeout, a read-only server, an unreachable server."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,55 +10,55 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from shop.errors import DatabaseReadOnly, InvalidFields, ServiceUnavailable
 
 RETRIED_SQLSTATES = frozenset({"40001", "40P01"})
-"""serialization_failure and deadlock_detected: nothing was done, and doing it again may well work."""
+"""serialization_failure and deadlock_detected: nothing was done, and another attempt may succeed."""
 INSUFFICIENT_PRIVILEGE = "42501"
 LOCK_NOT_AVAILABLE = "55P03"
 QUERY_CANCELED = "57014"
 SESSION_TIMEOUTS = frozenset({"25P03", "25P04"})
-"""idle_in_transaction_session_timeout and transaction_timeout: PostgreSQL has ended the session over them."""
+"""idle_in_transaction_session_timeout and transaction_timeout: PostgreSQL has ended the session."""
 FEATURE_NOT_SUPPORTED = "0A000"
 NOT_STORABLE = frozenset({"22021", "22P05"})
 """character_not_in_repertoire and untranslatable_character: text or JSON with a NUL, or in another encoding."""
 RETRY_AFTER_S = 1
-"""What a caller who met a lock or statement timeout is told to wait."""
+"""``Retry-After`` after a lock or statement timeout."""
 READ_ONLY_RETRY_AFTER_S = 5
-"""What a caller is told to wait who wanted to change something: a standby is promoted in seconds, if it is."""
-_NO_TEXT = "There is a NUL or half a character in what was sent, which no text has."
-_READ_ONLY = "The store takes no changes at the moment; look around, and try again soon."
+"""``Retry-After`` for a write while the database is read-only: the promotion of a standby takes seconds."""
+_NO_TEXT = "The request contains a NUL or half a character, which no text has."
+_READ_ONLY = "The store takes no changes at the moment. You can still browse; try again soon."
 _BUSY = "Too many people are changing this at once; try again."
 
 
 class TransactionConflict(Exception):
-    """A transaction gives way to another's; nothing was done. :meth:`Database.run_in_transaction` runs it again."""
+    """A transaction lost a race with another; nothing was done. :meth:`Database.run_in_transaction` runs it again."""
 
 
 def busy_error() -> ServiceUnavailable:
-    """Return the refusal of a transaction that lost its races."""
+    """Return the error for a transaction that lost every attempt."""
     return ServiceUnavailable(_BUSY, retry_after=RETRY_AFTER_S)
 
 
 def sqlstate(error: DBAPIError) -> str:
-    """Return the five-character SQLSTATE of a driver's error, or an empty string where the server never answered."""
+    """Return the five-character SQLSTATE of a driver's error; empty if the server did not answer."""
     return getattr(error.orig, "sqlstate", None) or ""
 
 
 def is_read_only(error: BaseException | None) -> bool:
-    """Tell whether the server refused a driver's statement because it takes no changes."""
+    """Return whether the server refused a statement because it is read-only."""
     if getattr(error, "sqlstate", None) == FEATURE_NOT_SUPPORTED:
-        return "hot standby" in str(error).lower()  # SERIALIZABLE, which a standby cannot give
+        return "hot standby" in str(error).lower()  # SERIALIZABLE, which a standby does not support
     return isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
 
 
 @contextmanager
 def translate_db_errors() -> Iterator[None]:
-    """Turn "the database is away or busy" into the store's own refusal.
+    """Turn database errors of the block into the store's own.
 
     Raises:
-        TransactionConflict: the block's transaction was undone for another's sake.
-        InvalidFields: a text has a character that PostgreSQL cannot hold. Fields are checked where they are read; this
-            is for the one that was forgotten.
-        DatabaseReadOnly: it is there, and takes no changes.
-        ServiceUnavailable: the database is away or did not answer in time.
+        TransactionConflict: the transaction lost a race and was rolled back.
+        InvalidFields: a text has a character that PostgreSQL cannot store. Fields are checked when they are read; this
+            is for a check that was forgotten.
+        DatabaseReadOnly: the server accepts no changes.
+        ServiceUnavailable: the database did not answer, or not in time.
     """
     try:
         yield
@@ -67,8 +67,10 @@ def translate_db_errors() -> Iterator[None]:
     except PoolTimeout as error:
         raise ServiceUnavailable("The store is busy; try again.", retry_after=RETRY_AFTER_S) from error
     except DBAPIError as error:
-        state = sqlstate(error)
-        if _is_not_storable(error):
+        state, message = sqlstate(error), str(error.orig)
+        # The server refuses such a character, or the driver before it sends the statement.
+        is_bad_text = state in NOT_STORABLE or (not state and "NUL" in message) or "surrogate" in message
+        if is_bad_text and isinstance(error.orig, psycopg.DataError):
             raise InvalidFields(_NO_TEXT) from error
         if is_read_only(error.orig):
             raise DatabaseReadOnly(_READ_ONLY, retry_after=READ_ONLY_RETRY_AFTER_S) from error
@@ -79,11 +81,3 @@ def translate_db_errors() -> Iterator[None]:
         if state in {LOCK_NOT_AVAILABLE, QUERY_CANCELED, *SESSION_TIMEOUTS}:
             raise ServiceUnavailable("That took too long; try again.", retry_after=RETRY_AFTER_S) from error
         raise ServiceUnavailable("The database is away; try again.", retry_after=RETRY_AFTER_S) from error
-
-
-def _is_not_storable(error: DBAPIError) -> bool:
-    """Tell whether a text was refused for a character: by the server, or by the driver before it was sent."""
-    if not isinstance(error.orig, psycopg.DataError):
-        return False
-    state, says = sqlstate(error), str(error.orig)
-    return state in NOT_STORABLE or (not state and "NUL" in says) or "surrogate" in says

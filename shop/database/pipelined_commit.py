@@ -1,6 +1,7 @@
-"""The last statements of a transaction, sent together with its COMMIT: one round trip for all of it.
+"""Pipelined commit: the last statements of a transaction are sent together with its COMMIT, in one round trip.
 
-What nobody waits for the answer of can travel so: a message, a row of the read model, the answer kept under a key.
+A statement can be pipelined if its result is not needed: an outbox message, a row of the read model, the response that
+is stored under an idempotency key.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,16 +15,16 @@ from sqlalchemy.exc import DBAPIError
 from shop.database.connection import require_unbroken
 
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
-"""Of a statement that runs once, or of one that runs once for each."""
+"""Parameters of a statement that runs once, or a sequence for a statement that runs once for each."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeferredStatement:
-    """A statement that is not waited for.
+    """A statement whose result is not needed; it is sent with COMMIT.
 
     Args:
-        statement: made once and kept by whoever runs it often: SQLAlchemy then compiles it once.
-        parameters: what is new in it.
+        statement: a module that runs it often builds it once, so that SQLAlchemy compiles it once.
+        parameters: its values.
     """
 
     statement: Executable
@@ -33,34 +34,34 @@ class DeferredStatement:
 def commit_pipelined(connection: Connection, statements: Sequence[DeferredStatement]) -> None:
     """Send the statements and COMMIT in one packet, in this order.
 
-    SQLAlchemy's own commit, which follows, finds nothing left to do and sends nothing. (Committing inside psycopg's
-    pipeline by its own method costs a second round trip, for leaving the pipeline.)
+    SQLAlchemy's own commit, which follows, has nothing to do and sends nothing. (psycopg's ``commit()`` inside a
+    pipeline would cost a second round trip, at the end of the pipeline.)
 
     Raises:
-        DBAPIError: one of them failed; nothing is committed, unless the connection was lost behind the COMMIT.
-        TransactionAborted: an earlier statement had failed, and its error was swallowed.
+        DBAPIError: a statement failed; nothing is committed, unless the connection was lost after the COMMIT.
+        TransactionAborted: an earlier statement failed, and its error was swallowed.
     """
     if not statements:
         return
     driver: psycopg.Connection | None = connection.connection.driver_connection
     if driver is None:
-        raise RuntimeError("a connection that is open has a driver's connection")
+        raise RuntimeError("an open connection has a driver's connection")
     require_unbroken(driver)
-    refused: DBAPIError | psycopg.Error | None = None
+    failure: DBAPIError | psycopg.Error | None = None
     try:
         with driver.pipeline():
             try:
-                for word in statements:
-                    connection.execute(word.statement, word.parameters)
+                for deferred in statements:
+                    connection.execute(deferred.statement, deferred.parameters)
                 if not driver.autocommit:
                     driver.execute("COMMIT")
             except (DBAPIError, psycopg.Error) as error:
-                refused = error  # raised behind the pipeline: left with an error, it logs what that has aborted
-    except psycopg.Error as error:  # told at the pipeline's end, where SQLAlchemy does not see it
-        refused = refused or error
-    if isinstance(refused, psycopg.Error):
+                failure = error  # raised after the pipeline: an error inside makes psycopg log each aborted statement
+    except psycopg.Error as error:  # reported at the pipeline's end, where SQLAlchemy does not see it
+        failure = failure or error
+    if isinstance(failure, psycopg.Error):
         raise DBAPIError.instance(
-            "COMMIT", None, refused, psycopg.Error, connection_invalidated=driver.closed
-        ) from refused
-    if refused is not None:
-        raise refused
+            "COMMIT", None, failure, psycopg.Error, connection_invalidated=driver.closed
+        ) from failure
+    if failure is not None:
+        raise failure

@@ -1,10 +1,8 @@
-"""The database's schema: where it stands, and how it is brought up to date.
+"""The database's schema: its current revision, and migrations to a newer one.
 
-Revisions are numbered files, one after the other, so where a schema stands can be told without loading Alembic: every
-web worker asks before it serves, and none of them ever migrates.
+Revisions are numbered files in one linear sequence, so the current revision can be compared without loading Alembic:
+every web worker does it before it serves, and no web worker migrates.
 """
-
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, inspect, text
 
@@ -13,13 +11,10 @@ from shop.database.requirements import require_writable
 from shop.errors import ConfigurationError
 from shop.settings import PROJECT_ROOT
 
-if TYPE_CHECKING:
-    from alembic.config import Config
-
 MIGRATIONS = PROJECT_ROOT / "migrations"
 MIGRATION_LOCK = 7_411_905_233
-"""Key of the advisory lock that makes two migrating processes take turns (any constant of ours will do)."""
-OTHERS = """
+"""Key of the advisory lock, with which two migrating processes run one after the other (any constant would do)."""
+OTHER_TABLES = """
     SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE nspname = current_schema() AND relkind IN ('r', 'p', 'v', 'm', 'f') AND relname <> 'alembic_version'
         AND NOT EXISTS (
@@ -27,18 +22,17 @@ OTHERS = """
         )
     ORDER BY relname LIMIT 1
 """
-"""A table or view that is there already; what an extension brought along does not count."""
+"""Selects a table or view in the schema; tables of extensions do not count."""
 
 
 def upgrade(engine: Engine) -> list[str]:
-    """Bring the schema to the newest revision; safe to call twice, and from two processes at once.
+    """Migrate the schema to the newest revision; safe to call twice, and from two processes at once.
 
     Returns:
-        The revisions applied, oldest first; empty when there was nothing to do.
+        The applied revisions, oldest first; empty if there was nothing to do.
 
     Raises:
-        ConfigurationError: the schema is newer than this code, the database holds something else, or it takes no
-            changes.
+        ConfigurationError: the schema is newer than this code, the database has other tables, or it is read-only.
     """
     with engine.begin() as connection:
         require_writable(connection.connection.driver_connection, safe_url(engine.url))
@@ -53,7 +47,7 @@ def upgrade(engine: Engine) -> list[str]:
 
 
 def pending(connection: Connection) -> list[str]:
-    """Return the revisions the database still lacks, oldest first.
+    """Return the revisions that the database does not have yet, oldest first.
 
     Raises:
         ConfigurationError: the schema is newer than this code, or another program's.
@@ -73,10 +67,10 @@ def pending(connection: Connection) -> list[str]:
 
 
 def move_to(connection: Connection, revision: str) -> None:
-    """Bring the schema of an emptied database up or down to a revision, in the caller's transaction.
+    """Migrate the schema of an emptied database up or down to a revision, in the caller's transaction.
 
     Raises:
-        ConfigurationError: the schema is newer than this code, or the database holds something else.
+        ConfigurationError: the schema is newer than this code, or the database has other tables.
     """
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
     if pending(connection) == revisions():
@@ -86,10 +80,10 @@ def move_to(connection: Connection, revision: str) -> None:
 
 
 def require_current(connection: Connection) -> None:
-    """Make sure the schema is the one this code was written for.
+    """Require the schema of this release.
 
     Raises:
-        ConfigurationError: it is older, or newer.
+        ConfigurationError: the schema is older or newer.
     """
     missing = pending(connection)
     if missing:
@@ -97,20 +91,20 @@ def require_current(connection: Connection) -> None:
 
 
 def revisions() -> list[str]:
-    """Return every revision this code knows, oldest first: the numbers the files of ``migrations`` start with."""
+    """Return every revision of this code, oldest first: the numbers at the start of the migrations' file names."""
     return sorted(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*_*.py"))
 
 
 def current_revision(connection: Connection) -> str:
-    """Return the revision the database is at; empty where it has no schema of the store."""
+    """Return the revision of the database; empty if it has no schema of the store."""
     if not inspect(connection).has_table("alembic_version"):
         return ""
     return connection.scalar(text("SELECT version_num FROM alembic_version")) or ""
 
 
 def _require_empty(connection: Connection) -> None:
-    """Leave a database alone that was not made for the store: its tables may have the names of ours."""
-    other = connection.scalar(text(OTHERS))
+    """Refuse a database with tables of another program: they may have the names of the store's tables."""
+    other = connection.scalar(text(OTHER_TABLES))
     if other is not None:
         raise ConfigurationError(
             f"The database {safe_url(connection.engine.url)} holds other tables, such as {other}, and none of the"
@@ -119,16 +113,10 @@ def _require_empty(connection: Connection) -> None:
 
 
 def _run_alembic(connection: Connection, revision: str = "head", *, down: bool = False) -> None:
-    from alembic import command  # here: almost every start finds nothing to do, and it takes a quarter of a second
-
-    config = _config()
-    config.attributes["connection"] = connection
-    (command.downgrade if down else command.upgrade)(config, revision)
-
-
-def _config() -> "Config":
+    from alembic import command  # here: the import takes a quarter of a second, and most starts do not need it
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    return config
+    config.attributes["connection"] = connection
+    (command.downgrade if down else command.upgrade)(config, revision)

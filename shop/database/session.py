@@ -1,11 +1,12 @@
-"""The limits of a session, in force behind a pooler too.
+"""The parameters and limits of a session, also behind a connection pooler.
 
-Problem: limits sent as ``options`` while connecting are refused by a pooler such as pgbouncer, or ignored by it, and
-nothing says that statements then run without any. In its transaction mode two clients share a session of the server:
-what one sets the other meets, and statements that the driver prepared are there or not, as it happens.
-Method: the limits are set by one statement after connecting, unless the process that answers is not the one the server
-named, which gives a pooler away. Then a second connection is opened, once: two that are open together and served by one
-process have no sessions of their own, and the pooler is refused. In its session mode the limits are set all the same.
+Problem: limits that are sent as ``options`` while connecting are refused or ignored by a pooler such as pgbouncer, and
+without any message statements then run without limits. In the pooler's transaction mode, two clients share a session of
+the server: one client's settings apply to the other, and prepared statements exist or not by chance.
+Method: one statement after connecting sets the limits, if the process that answers is the one that the server
+announced. Another process means that there is a pooler. Then a second connection is opened, once. If the server uses
+one process for both open connections, clients have no sessions of their own, and the pooler is refused. In the pooler's
+session mode the limits are set too.
 Source: pgbouncer's manual, "SQL feature map for pooling modes"; PostgreSQL manual, 54.2.1 (BackendKeyData).
 """
 
@@ -20,17 +21,17 @@ SET = """
     WHERE pg_backend_pid() = %(named)s OR %(behind_pooler)s
 """
 LOOKS = 5
-"""At each of two connections. A pooler gives out what was given back last: at rest the first look shows it, and under
-load one of the next."""
+"""Queries on each of two connections. A pooler reuses the session that was returned last: without load the first query
+shows it, under load one of the next."""
 CLOCK = {"TimeZone": "UTC"}
 
 
 class SessionSetup:
-    """What every session of a pool, or of one command, is told when it begins.
+    """Sets the parameters of every session of a pool, or of one command, at its start.
 
     Args:
-        parameters: the server's names and values; those of :data:`CLOCK` are added.
-        address: of the database, fit to be shown.
+        parameters: names and values of PostgreSQL's parameters; those of :data:`CLOCK` are added.
+        address: of the database, without its password.
     """
 
     def __init__(self, parameters: Mapping[str, str], address: str) -> None:
@@ -39,7 +40,7 @@ class SessionSetup:
         self._has_own_sessions = False
 
     def connect(self, connect: Callable[[], StoreConnection]) -> StoreConnection:
-        """Open a connection whose session is its own, and on which the parameters hold.
+        """Open a connection with its own session and with the parameters.
 
         Args:
             connect: opens a connection.
@@ -50,24 +51,21 @@ class SessionSetup:
         """
         connection = connect()
         try:
-            self._begin(connection, connect)
+            autocommit, connection.autocommit = connection.autocommit, True  # a rollback would undo the parameters
+            if not self._set(connection, behind_pooler=False):
+                self._require_own_session(connection, connect)
+                self._set(connection, behind_pooler=True)
+            connection.autocommit = autocommit
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _begin(self, connection: StoreConnection, connect: Callable[[], StoreConnection]) -> None:
-        was, connection.autocommit = connection.autocommit, True  # what is set in a transaction can be rolled back
-        if not self._set(connection, behind_pooler=False):
-            self._require_own_session(connection, connect)
-            self._set(connection, behind_pooler=True)
-        connection.autocommit = was
-
     def _set(self, connection: StoreConnection, *, behind_pooler: bool) -> bool:
-        """Set the parameters if the session may be told; return whether it was."""
+        """Set the parameters, unless a pooler is found that was not expected; return whether they were set."""
         names, values = zip(*self._parameters.items(), strict=True)
-        given = {"names": list(names), "values": list(values), "named": connection.info.backend_pid}
-        row = connection.execute(SET, {**given, "behind_pooler": behind_pooler}).fetchone()
+        arguments = {"names": list(names), "values": list(values), "named": connection.info.backend_pid}
+        row = connection.execute(SET, {**arguments, "behind_pooler": behind_pooler}).fetchone()
         return row is not None and bool(row[0])
 
     def _require_own_session(self, connection: StoreConnection, connect: Callable[[], StoreConnection]) -> None:
@@ -75,18 +73,14 @@ class SessionSetup:
             return
         with connect() as another:
             another.autocommit = True
-            if _share_sessions(connection, another):
+            pids: tuple[set[int], set[int]] = (set(), set())
+            for _ in range(LOOKS):
+                for own_pids, one in zip(pids, (connection, another), strict=True):
+                    own_pids |= {pid for (pid,) in one.execute("SELECT pg_backend_pid()")}
+            if max(map(len, pids)) > 1 or not pids[0].isdisjoint(pids[1]):
                 raise ConfigurationError(
-                    f"The database {self._address} is behind a pooler in transaction mode, where no time-out and no"
-                    " prepared statement holds: set pool_mode = session there, or name PostgreSQL itself in"
-                    " DATABASE_URL."
+                    f"The database {self._address} is behind a pooler in transaction mode, where no timeout and no"
+                    " prepared statement holds: set pool_mode = session there, or set DATABASE_URL to PostgreSQL"
+                    " itself."
                 )
         self._has_own_sessions = True
-
-
-def _share_sessions(one: StoreConnection, another: StoreConnection) -> bool:
-    pids: tuple[set[int], set[int]] = (set(), set())
-    for _ in range(LOOKS):
-        for seen, connection in zip(pids, (one, another), strict=True):
-            seen |= {pid for (pid,) in connection.execute("SELECT pg_backend_pid()")}
-    return max(map(len, pids)) > 1 or not pids[0].isdisjoint(pids[1])

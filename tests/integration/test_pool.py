@@ -3,7 +3,7 @@ from contextlib import ExitStack
 import pytest
 from sqlalchemy import Engine, text
 
-from shop.database import engine as db
+from shop.database import pool_events
 from shop.database.engine import build_engine
 from tests.support.polling import until
 
@@ -59,6 +59,6 @@ def test_only_a_connection_that_lay_idle_for_long_is_pinged(engine, monkeypatch,
     open_together(engine, 1)
     seen, ping = [], engine.dialect.do_ping
     monkeypatch.setattr(engine.dialect, "do_ping", lambda connection: seen.append(1) or ping(connection))
-    monkeypatch.setattr(db, "IDLE_S", idle_s)
+    monkeypatch.setattr(pool_events, "IDLE_S", idle_s)
     open_together(engine, 1)
     assert len(seen) == pings

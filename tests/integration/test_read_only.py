@@ -173,7 +173,7 @@ def test_setup_commands_refuse_read_only_database_with_advice(server, stocked, w
     done = CliRunner().invoke(main, words, env={"DATABASE_URL": server.url})
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1), done.output
     assert "takes no changes" in done.stderr
-    assert "Name the primary in DATABASE_URL" in done.stderr
+    assert "Set DATABASE_URL to the primary" in done.stderr
 
 
 @pytest.mark.parametrize("words", ["reap", "switch set cache.shared off", "queue requeue 1", "orders rebuild"])
