@@ -62,7 +62,7 @@ def test_a_checkout_ends_in_a_paid_order(shopper, database):
     assert shopper.cart().count == 0
 
 
-def test_a_guest_sees_the_order_she_placed_as_she_was_told_of_it(shopper, client):
+def test_guest_sees_placed_order_as_in_checkout_response(shopper, client):
     answer = buy(shopper)
     location = answer.headers["Location"]
     assert shopper.get(location).json == answer.json["order"]
@@ -151,7 +151,7 @@ def test_a_replayed_decline_says_so_again(shopper, database):
     assert count_rows(database, Order) == 1
 
 
-def test_out_of_stock_names_every_line_that_fails_and_what_is_left(shopper, database):
+def test_out_of_stock_names_failing_lines_and_available_quantities(shopper, database):
     shopper.fill("blue-mug", 9)
     shopper.fill("red-mug", 8)
     answer = buy(shopper)
@@ -161,7 +161,7 @@ def test_out_of_stock_names_every_line_that_fails_and_what_is_left(shopper, data
     assert stock(database) == [(5, 0), (3, 0)]
 
 
-def test_a_provider_that_breaks_undoes_the_checkout_and_frees_its_key(shopper, database):
+def test_provider_error_undoes_checkout_and_frees_key(shopper, database):
     answer = buy(shopper, token="tok_error")
     assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
     assert stock(database) == [(5, 0), (3, 0)]
@@ -169,7 +169,7 @@ def test_a_provider_that_breaks_undoes_the_checkout_and_frees_its_key(shopper, d
     assert buy(shopper, token="tok_ok").status_code == 201
 
 
-def test_a_provider_that_is_away_undoes_the_checkout_until_it_is_back(shopper, database, simulator):
+def test_provider_outage_undoes_checkout(shopper, database, simulator):
     simulator.kill()
     answer = buy(shopper)
     assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
@@ -189,7 +189,7 @@ def test_the_provider_sees_who_asked(shopper, simulator):
     assert "asked-by-this-test" in simulator.log()
 
 
-def test_what_another_tab_added_meanwhile_stays_in_the_cart(shopper, runtime, monkeypatch):
+def test_line_added_in_another_tab_stays_in_cart(shopper, runtime, monkeypatch):
     checkout = runtime.services().checkout
     monkeypatch.setattr(
         checkout, "on_recovery_point", lambda point: point == "answered" and shopper.fill("blue-mug", 1)
@@ -213,7 +213,7 @@ def test_another_expected_total_is_a_conflict_that_carries_the_cart(shopper, dat
     assert buy(shopper, expected_total=answer.json["cart"]["total"]).status_code == 201  # the key was not used up
 
 
-def test_the_expected_total_is_part_of_what_a_key_stands_for(shopper):
+def test_expected_total_is_part_of_key_fingerprint(shopper):
     buy(shopper)
     assert buy(shopper, expected_total={"amount": 2250}).status_code == 422
 

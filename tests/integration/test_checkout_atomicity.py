@@ -101,7 +101,7 @@ def test_an_order_is_placed_whole_or_not_at_all(runtime, database, owner, failin
 
 
 @pytest.mark.parametrize("statement", PAYING, ids=" ".join)
-def test_an_order_is_paid_whole_or_not_at_all_and_its_replay_finishes_it(runtime, database, owner, failing, statement):
+def test_order_is_paid_entirely_or_finished_by_replay(runtime, database, owner, failing, statement):
     seen = []
     runtime.services().checkout.on_recovery_point = lambda point: seen.append(picture(database))
     failing(*statement)

@@ -77,7 +77,7 @@ def test_a_cancelled_order_is_refunded_and_restocked(store, simulator):
     assert simulator.charges(payment.charge_key)[0]["refunded"] == payment.amount
 
 
-def test_cancelling_an_order_that_came_to_nothing_asks_the_provider_for_nothing(store, simulator):
+def test_cancelling_zero_total_order_makes_no_provider_call(store, simulator):
     public_id = store.submit()
     with store.database.transaction() as session:
         session.execute(text("UPDATE payments SET amount = 0"))
@@ -113,7 +113,7 @@ def test_a_strangers_order_is_not_there_to_be_cancelled(store):
     assert store.order(order).status is OrderStatus.PAID
 
 
-def test_while_the_provider_is_away_the_refund_stays_owed_and_cancelling_again_settles_it(store, simulator):
+def test_refund_stays_due_during_outage_until_cancelled_again(store, simulator):
     order = store.submit()
     simulator.kill()
     store.cancel(order)
@@ -147,7 +147,7 @@ def unanswered(store, simulator, monkeypatch):
     return place
 
 
-def test_a_lost_answer_leaves_the_order_open_and_the_same_key_ends_in_one_charge(store, unanswered, simulator):
+def test_lost_answer_leaves_order_open_and_replay_charges_once(store, unanswered, simulator):
     order = unanswered("tok_timeout_charged")
     assert store.order(order).status is OrderStatus.PENDING_PAYMENT
     assert store.stock() == (5, 2)
@@ -157,7 +157,7 @@ def test_a_lost_answer_leaves_the_order_open_and_the_same_key_ends_in_one_charge
     assert len(simulator.charges(store.payment().charge_key)) == 1
 
 
-def test_after_a_lost_answer_a_provider_that_is_away_proves_nothing(store, unanswered, simulator):
+def test_unreachable_provider_after_lost_answer_leaves_order_open(store, unanswered, simulator):
     order = unanswered("tok_timeout_charged")
     simulator.kill()
     with pytest.raises(ProviderUnavailable):
@@ -167,7 +167,7 @@ def test_after_a_lost_answer_a_provider_that_is_away_proves_nothing(store, unans
     assert store.submit("tok_timeout_charged") == order
 
 
-def test_a_silent_provider_is_asked_once_and_the_shopper_never_notices(store, simulator, monkeypatch):
+def test_silent_charge_is_found_by_one_ledger_lookup(store, simulator, monkeypatch):
     hurried = HttpProvider(simulator.url, HURRIED_MS, store.key)
     monkeypatch.setattr(store.services.payments, "provider", hurried)
     order = store.submit("tok_timeout_charged")
@@ -175,7 +175,7 @@ def test_a_silent_provider_is_asked_once_and_the_shopper_never_notices(store, si
     assert store.order(order).status is OrderStatus.PAID
 
 
-def test_cancelling_an_open_order_finds_the_charge_and_gives_it_back(store, unanswered, simulator):
+def test_cancelling_open_order_finds_and_refunds_its_charge(store, unanswered, simulator):
     order = unanswered("tok_timeout_charged")
     store.cancel(order)
     assert store.order(order).status is OrderStatus.REFUNDED
@@ -184,7 +184,7 @@ def test_cancelling_an_open_order_finds_the_charge_and_gives_it_back(store, unan
     assert simulator.charges(payment.charge_key)[0]["refunded"] == payment.amount
 
 
-def test_cancelling_an_open_order_that_was_never_charged_just_cancels_it(store, unanswered):
+def test_cancelling_open_uncharged_order_makes_no_refund(store, unanswered):
     order = unanswered(None)
     store.cancel(order)
     assert (store.order(order).status, store.order(order).refund_pending) == (OrderStatus.CANCELLED, False)
@@ -192,7 +192,7 @@ def test_cancelling_an_open_order_that_was_never_charged_just_cancels_it(store, 
     assert store.stock() == (5, 0)
 
 
-def test_cancelling_an_open_order_waits_for_a_provider_who_can_say(store, unanswered, simulator):
+def test_cancelling_open_order_needs_the_provider_ledger(store, unanswered, simulator):
     order = unanswered(None)
     simulator.kill()
     with pytest.raises(ProviderUnavailable):
@@ -203,7 +203,7 @@ def test_cancelling_an_open_order_waits_for_a_provider_who_can_say(store, unansw
     assert store.order(order).status is OrderStatus.CANCELLED
 
 
-def test_an_order_that_is_being_paid_right_now_is_not_cancelled(store, monkeypatch):
+def test_order_with_payment_in_progress_is_not_cancelled(store, monkeypatch):
     tried = []
 
     def reached(point):
@@ -238,7 +238,7 @@ def test_charged_is_charged(store):
     assert isinstance(store.services.payments.find_charge(store.payment().charge_key), ChargeSucceeded)
 
 
-def test_a_new_key_after_a_lost_answer_finds_the_first_order_paid_and_buys_nothing(store, unanswered, simulator):
+def test_new_key_after_lost_answer_finds_paid_order(store, unanswered, simulator):
     order = unanswered("tok_timeout_charged")
     details = CheckoutDetails.model_validate(DETAILS)
     assert store.services.checkout.submit(store.owner, "another-key", details) == EarlierCheckoutPaid(order)
@@ -249,14 +249,14 @@ def test_a_new_key_after_a_lost_answer_finds_the_first_order_paid_and_buys_nothi
         assert session.scalar(select(func.count()).select_from(Payment)) == 1
 
 
-def test_a_new_key_right_after_a_lost_answer_waits_because_the_charge_may_still_come(store, unanswered):
+def test_new_key_soon_after_lost_answer_gets_503(store, unanswered):
     order = unanswered(None)
     with pytest.raises(ProviderUnavailable):
         store.submit(key="another-key")
     assert store.order(order).status is OrderStatus.PENDING_PAYMENT
 
 
-def test_a_new_key_long_after_an_abandoned_checkout_calls_it_off_and_buys(store, unanswered):
+def test_new_key_cancels_abandoned_checkout_and_buys(store, unanswered):
     abandoned = unanswered(None)
     with store.database.transaction() as session:
         session.execute(text("UPDATE orders SET created_at = created_at - interval '1 hour'"))
@@ -265,7 +265,7 @@ def test_a_new_key_long_after_an_abandoned_checkout_calls_it_off_and_buys(store,
     assert store.stock() == (3, 0)
 
 
-def test_a_second_tab_cannot_buy_the_cart_that_is_being_paid(store, monkeypatch):
+def test_second_tab_cannot_buy_cart_with_payment_in_progress(store, monkeypatch):
     tried = []
 
     def reached(point):
@@ -281,7 +281,7 @@ def test_a_second_tab_cannot_buy_the_cart_that_is_being_paid(store, monkeypatch)
     assert store.stock() == (3, 0)
 
 
-def test_the_key_of_an_order_that_was_cancelled_unpaid_says_so(store, unanswered):
+def test_key_of_order_cancelled_unpaid_gets_conflict(store, unanswered):
     store.cancel(unanswered(None))
     with pytest.raises(StateConflict, match="nothing was charged"):
         store.submit()

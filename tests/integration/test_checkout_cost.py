@@ -29,7 +29,7 @@ def _statements(answer):
 
 
 @pytest.mark.parametrize("products", [1, 3])
-def test_each_product_costs_two_statements_and_a_replay_always_the_same_few(queries, products):
+def test_product_costs_two_statements_and_replay_a_constant_number(queries, products):
     first, replay = queries(products)
     assert first <= 21 + 2 * products  # the confirmation and the read model among them, which travel with COMMIT
     assert replay <= 2

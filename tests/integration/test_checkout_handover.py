@@ -207,7 +207,7 @@ def test_the_account_sends_again_what_was_charged_and_never_answered(window, way
 
 
 @pytest.mark.parametrize("settled_by", ["the completer", "the provider's message"])
-def test_what_is_settled_later_leaves_the_cart_that_holds_it_by_then(window, settled_by):
+def test_late_settlement_removes_lines_from_present_cart(window, settled_by):
     shop = window()
     shop.leave()
     shop.two.sign_in("log in")
@@ -222,7 +222,7 @@ def test_what_is_settled_later_leaves_the_cart_that_holds_it_by_then(window, set
     assert (shop.statuses(), shop.charges()) == (["paid"], 1)
 
 
-def test_during_an_outage_the_account_waits_for_what_the_guest_began(window, simulator):
+def test_account_waits_for_guests_open_checkout_during_outage(window, simulator):
     shop = window(email=OTHER)
     shop.leave()
     shop.two.sign_in("log in")
@@ -233,7 +233,7 @@ def test_during_an_outage_the_account_waits_for_what_the_guest_began(window, sim
     assert (shop.two.held(), shop.statuses(), shop.charges()) == (0, ["paid"], 1)
 
 
-def test_a_checkout_that_came_to_nothing_leaves_the_account_free_to_buy(window):
+def test_failed_guest_checkout_lets_account_buy(window):
     shop = window(email=OTHER)
     shop.one.token = "tok_declined"
     shop.begin("placed")
@@ -256,7 +256,7 @@ def test_a_key_that_the_account_has_used_stays_the_accounts(window):
     assert (shop.two.held(), shop.statuses()) == (0, ["paid", "paid"])
 
 
-def test_an_addition_that_was_answered_is_not_made_again_by_the_account(window):
+def test_account_replays_guests_answered_cart_addition(window):
     shop = window()
     more = {"json": {"product": "mug", "quantity": 3}, "headers": {"Idempotency-Key": "more"}}
     first = shop.one.client.post("/api/v1/cart/items", **more)

@@ -50,7 +50,7 @@ def test_a_double_submit_or_the_back_button_gives_one_order(shopper, database):
     assert count_rows(database, Order) == 1
 
 
-def test_each_showing_of_the_form_has_a_key_of_its_own(shopper):
+def test_each_rendered_form_has_a_new_key(shopper):
     assert hidden(shopper.get("/checkout"))["key"] != hidden(shopper.get("/checkout"))["key"]
 
 
@@ -63,7 +63,7 @@ def test_errors_stand_beside_their_fields_and_nothing_typed_is_lost(shopper, dat
     assert count_rows(database, Order) == 0
 
 
-def test_what_is_typed_comes_back_as_text(shopper):
+def test_form_fields_come_back_escaped(shopper):
     page = send(shopper, shopper.get("/checkout"), email='"><script>alert(1)</script>')
     assert "<script>alert(1)" not in page.text
 
@@ -84,7 +84,7 @@ def test_a_form_sent_before_with_other_answers_is_shown_again(shopper):
     assert send(shopper, again).status_code == 303
 
 
-def test_a_price_that_changed_meanwhile_is_shown_before_it_is_paid(shopper, database):
+def test_changed_price_is_shown_before_payment(shopper, database):
     form = shopper.get("/checkout")
     with database.transaction() as session:
         session.execute(update(Product).values(price_amount=1100))
@@ -137,7 +137,7 @@ def test_while_the_provider_is_away_the_form_keeps_its_key(shopper, simulator, d
     assert send(shopper, away).status_code == 303
 
 
-def test_when_the_store_itself_is_too_busy_the_form_keeps_its_key(shopper, database):
+def test_form_keeps_its_key_when_store_is_busy(shopper, database):
     form = shopper.get("/checkout")
     with database.transaction() as session:
         session.execute(select(StockItem).with_for_update())
@@ -157,7 +157,7 @@ def test_an_empty_cart_leads_back_to_the_cart(client):
     assert client.get("/checkout").headers["Location"] == "/cart"
 
 
-def test_what_sold_out_meanwhile_leads_back_to_the_cart(shopper, database):
+def test_sold_out_product_redirects_to_cart(shopper, database):
     form = shopper.get("/checkout")
     with database.transaction() as session:
         session.execute(update(Product.metadata.tables["stock_items"]).values(on_hand=1))

@@ -13,7 +13,7 @@ from tests.support.guest_carts import guest_with_cart
 pytestmark = pytest.mark.usefixtures("simulator")
 
 
-def test_buyers_racing_for_the_last_pieces_get_exactly_what_there_was(database, settings, product_on_shelf):
+def test_racing_buyers_get_exactly_the_available_stock(database, settings, product_on_shelf):
     product_on_shelf("last-mug", on_hand=7)
     shoppers = [[(guest_with_cart(database, {"last-mug": 1}), f"key-{n}-{m}") for m in range(4)] for n in range(3)]
     ends = Counter(all_at_once(settings, shoppers))
@@ -31,7 +31,7 @@ def test_the_same_key_at_the_same_moment_buys_once(database, settings, product_o
     assert stock_orders_payments(database) == ((16, 0), {"paid": 4}, {"charged": 4})
 
 
-def test_one_cart_under_many_keys_at_the_same_moment_is_bought_once(database, settings, product_on_shelf):
+def test_concurrent_checkouts_of_one_cart_buy_it_once(database, settings, product_on_shelf):
     product_on_shelf("last-mug", on_hand=20)
     owner = guest_with_cart(database, {"last-mug": 2})
     ends = Counter(all_at_once(settings, [[(owner, f"key-{n}")] for n in range(3)]))
@@ -41,7 +41,7 @@ def test_one_cart_under_many_keys_at_the_same_moment_is_bought_once(database, se
 
 
 @pytest.mark.parametrize("point", RecoveryPoint)
-def test_a_checkout_killed_between_its_phases_is_finished_by_its_replay(
+def test_replay_finishes_checkout_killed_between_phases(
     database, settings, product_on_shelf, runtime, simulator, point
 ):
     product_on_shelf("last-mug", on_hand=3)
@@ -56,7 +56,7 @@ def test_a_checkout_killed_between_its_phases_is_finished_by_its_replay(
     assert left == {}
 
 
-def test_while_a_dead_process_holds_its_claim_others_are_told_to_wait(database, settings, product_on_shelf):
+def test_claim_of_dead_process_makes_others_wait(database, settings, product_on_shelf):
     product_on_shelf("last-mug", on_hand=3)
     attempt = (guest_with_cart(database, {"last-mug": 1}), "the-key")
     die_at(settings, attempt, RecoveryPoint.PLACED)

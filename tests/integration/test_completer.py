@@ -26,9 +26,7 @@ def completer(runtime):
     return runtime.services().completer
 
 
-def test_a_checkout_killed_after_its_charge_is_paid_without_anybody_coming_back(
-    database, settings, last_mugs, simulator, completer
-):
+def test_completer_pays_checkout_killed_after_charge(database, settings, last_mugs, simulator, completer):
     die_at(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.ANSWERED)
     expire_payment_claims(database)
     assert completer.run_once() == CompletionRound(paid=1)
@@ -37,9 +35,7 @@ def test_a_checkout_killed_after_its_charge_is_paid_without_anybody_coming_back(
         assert simulator.charges_of(session.scalar(select(Order.number))) == 1
 
 
-def test_one_killed_before_its_charge_is_undone_once_no_charge_can_be_on_its_way(
-    database, settings, last_mugs, completer
-):
+def test_completer_cancels_old_checkout_killed_before_charge(database, settings, last_mugs, completer):
     die_at(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.PLACED)
     expire_payment_claims(database)
     assert completer.run_once() == CompletionRound(left=1)
@@ -70,7 +66,7 @@ def elsewhere(request, settings, database, cache_client, monkeypatch):
     runtime.close()
 
 
-def test_how_old_an_order_is_does_not_depend_on_the_clock_of_whoever_looks(database, settings, last_mugs, elsewhere):
+def test_order_age_follows_database_clock(database, settings, last_mugs, elsewhere):
     """Orders bear the moment of the database's clock, and this machine's may be a minute off."""
     die_at(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.PLACED)
     expire_payment_claims(database)
@@ -93,7 +89,7 @@ def test_nor_does_it_for_a_shopper_who_begins_anew(database, settings, last_mugs
     assert stock_orders_payments(database)[1] == {"cancelled": 1, "paid": 1}
 
 
-def test_what_a_request_is_at_work_on_is_left_alone(database, settings, last_mugs, completer):
+def test_completer_skips_claimed_payment(database, settings, last_mugs, completer):
     die_at(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.ANSWERED)
     assert completer.run_once() == CompletionRound()
     assert stock_orders_payments(database)[1] == {"pending_payment": 1}

@@ -31,7 +31,7 @@ _processes.set_forkserver_preload(["shop.app"])
 
 
 @pytest.mark.parametrize("stock", ["conditional", "serializable"])
-def test_a_cart_that_changes_hands_in_the_middle_of_it_is_bought_once(runtime, database, simulator, stock):
+def test_cart_merged_during_checkout_is_bought_once(runtime, database, simulator, stock):
     runtime.switch_store.set("checkout.stock", stock)
     with database.transaction() as session:
         product_id = make_product(session, make_category(session), "mug", on_hand=1000).id
@@ -51,7 +51,7 @@ def test_a_cart_that_changes_hands_in_the_middle_of_it_is_bought_once(runtime, d
 
 
 @pytest.mark.parametrize("stock", ["conditional", "pessimistic", "serializable", "optimistic"])
-def test_a_checkout_that_waited_for_the_log_in_finds_the_cart_gone(runtime, database, simulator, stock):
+def test_checkout_after_login_merge_finds_no_cart(runtime, database, simulator, stock):
     runtime.switch_store.set("checkout.stock", stock)
     runtime.switch_poller.refresh()
     checkout, guest = runtime.services().checkout, uuid.uuid4()

@@ -148,7 +148,7 @@ def test_a_guests_orders_have_pages_too(client, database, world):
     assert second["next_cursor"] is None
 
 
-def test_what_a_guest_ordered_is_the_accounts_once_she_signs_in(client, database, world):
+def test_guest_order_moves_into_account_at_sign_in(client, database, world):
     guest = be_guest(client)
     hers = place(database, world, guest_id=guest, email="Ada@SHOP.test")
     bens = place(database, world, "ben", guest_id=guest, email="ada@shop.test")
@@ -203,7 +203,7 @@ def test_the_admin_page_ships_and_delivers(client, database, world):
     assert "delivered cannot be shipped" in client.get("/admin/orders").text
 
 
-def test_a_customer_s_order_offers_an_admin_the_next_step_and_the_way_back(client, database, world):
+def test_admin_sees_next_step_and_list_link_on_order(client, database, world):
     order = place(database, world, "ada")
     page = sign_in(client, "admin@shop.test").get(f"/orders/{order}").text
     assert '<a href="/admin/orders">Orders</a>' in page
@@ -216,7 +216,7 @@ def test_a_customer_s_order_offers_an_admin_the_next_step_and_the_way_back(clien
 
 
 @pytest.mark.parametrize("who", ["ada", "admin"])
-def test_one_s_own_order_is_one_s_own_whatever_the_role(client, database, world, who):
+def test_own_order_of_admin_is_shown_as_own(client, database, world, who):
     order = place(database, world, who)
     page = sign_in(client, f"{who}@shop.test").get(f"/orders/{order}").text
     assert '<a href="/orders">Your orders</a>' in page
@@ -257,7 +257,7 @@ def test_an_impossible_step_changes_nothing(database, world):
     assert (view.status, len(view.events)) == ("paid", 2)
 
 
-def test_what_is_bought_together_is_told_from_real_baskets(database, world):
+def test_bought_together_follows_from_baskets(database, world):
     mug, tray, lamp = world["products"]
     with database.transaction() as session:
         for basket in ([mug, tray], [mug, tray], [mug, lamp], [lamp]):

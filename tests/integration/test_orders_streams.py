@@ -90,7 +90,7 @@ def _ship_without_a_lock(settings, public_id, barrier, ends):
     database.engine.dispose()
 
 
-def test_of_several_who_forget_the_lock_one_ships_and_the_others_learn_it(settings, database, world):  # noqa: F811
+def test_concurrent_change_without_lock_succeeds_once(settings, database, world):  # noqa: F811
     public_id = place(database, world)
     barrier, ends = _processes.Barrier(RACERS), _processes.Queue()
     racers = [
@@ -128,7 +128,7 @@ def test_inline_the_list_shows_what_was_committed_and_nothing_else(database, wor
     assert shown(database) == {kept: OrderStatus.SHIPPED, undone: OrderStatus.PAID}
 
 
-def test_async_the_list_follows_and_the_buyer_sees_her_order_at_once(runtime, database, world):  # noqa: F811
+def test_async_projection_lags_in_list_but_not_for_buyer(runtime, database, world):  # noqa: F811
     public_id = place(database, world, "ada")
     change(database, public_id, CancelOrder(CancellationCause.CUSTOMER), AsyncProjection())
     orders = runtime.services().orders
@@ -194,7 +194,7 @@ def test_an_older_summary_never_overwrites_a_newer_one(database, world):  # noqa
     assert shown(database) == {public_id: OrderStatus.SHIPPED}
 
 
-def test_a_round_of_one_projector_leaves_to_another_what_that_one_has_taken(database, world):  # noqa: F811
+def test_projector_skips_events_locked_by_another(database, world):  # noqa: F811
     public_id = place(database, world)
     change(database, public_id, ShipOrder(), AsyncProjection())
     with database.transaction() as other:
@@ -203,7 +203,7 @@ def test_a_round_of_one_projector_leaves_to_another_what_that_one_has_taken(data
     assert OrderProjector(database).run_once().events == 1
 
 
-def test_a_stream_that_cannot_be_read_keeps_no_other_from_being_shown(database, world):  # noqa: F811
+def test_unreadable_stream_does_not_block_other_projections(database, world):  # noqa: F811
     torn, whole = place(database, world), place(database, world)
     with database.transaction() as session:
         order = session.scalar(select(Order).where(Order.public_id == torn))
@@ -270,7 +270,7 @@ def test_one_rebuild_runs_at_a_time(database, world):  # noqa: F811
         ProjectionRebuilder(database).rebuild()
 
 
-def test_the_session_that_waits_for_its_rebuild_is_not_ended_as_unused(settings, database):
+def test_rebuild_lock_session_survives_idle_timeout(settings, database):
     engine = build_engine(settings.model_copy(update={"db_idle_s": 1}))
     with ProjectionRebuilder(Database(engine)).hold_lock():
         with engine.connect() as unused:
@@ -303,7 +303,7 @@ def test_the_comparison_names_every_row_that_says_something_else(database, world
     assert [(one.order, one.field) for one in found.differences] == [("999" if field == "events" else public_id, field)]
 
 
-def test_what_waits_for_the_projector_is_no_difference(database, world):  # noqa: F811
+def test_queued_event_is_no_difference(database, world):  # noqa: F811
     public_id = place(database, world)
     change(database, public_id, ShipOrder(), AsyncProjection())
     found = ProjectionRebuilder(database).verify()

@@ -50,14 +50,14 @@ def store(runtime, simulator):
     return Store(runtime, simulator)
 
 
-def test_a_charge_from_before_a_restore_is_named_at_once_and_a_young_one_is_not(store):
+def test_auditor_reports_old_orphaned_charge_but_not_young_one(store):
     assert store.found(900.0) == set()
     with store.database.transaction() as session:
         session.execute(text("INSERT INTO restores (taken_at, restored_at) VALUES (now(), now() + interval '1 s')"))
     assert store.found(900.0) == {("charge_unknown", store.lost)}
 
 
-def test_what_is_left_of_it_is_given_back_once(store, simulator):
+def test_remainder_of_orphaned_charge_is_refunded_once(store, simulator):
     simulator.refund_by_hand(store.lost, 200)
     assert store.orphans.refund(store.lost, "ada", "") == Money(LOST - 200)
     assert store.orphans.refund(store.lost, "ada", "") == Money(0)
@@ -102,14 +102,14 @@ def test_an_order_s_own_charge_is_no_orphan(store, simulator):
     assert simulator.refunds() == []
 
 
-def test_a_charge_whose_order_is_still_open_is_the_worker_s(store):
+def test_charge_of_open_order_is_left_to_completer(store):
     with store.database.transaction() as session:
         session.execute(text("UPDATE payments SET status = 'pending', provider_id = NULL"))
     with pytest.raises(StateConflict, match="wait for it"):
         store.orphans.refund(store.own, "ada", "")
 
 
-def test_money_of_an_order_that_came_to_nothing_can_be_given_back(store, simulator):
+def test_charge_of_declined_payment_can_be_refunded(store, simulator):
     with store.database.transaction() as session:
         session.execute(text("UPDATE payments SET status = 'declined'"))
     assert store.orphans.refund(store.own, "ada", "") == Money(1299)

@@ -58,7 +58,7 @@ def store(simulator, settings):
         store.bare.close()
 
 
-def test_a_charge_whose_answer_was_lost_is_answered_by_its_second_attempt(store, simulator):
+def test_second_attempt_answers_charge_with_lost_answer(store, simulator):
     impatient = store(payments_timeout_ms=IMPATIENT_MS)
     charged = impatient.charge("g-lost", "tok_timeout_charged")
     assert charged == ChargeSucceeded(simulator.charges("g-lost")[0]["id"])
@@ -72,7 +72,7 @@ def test_without_retries_the_first_lost_answer_is_the_callers(store):
     assert impatient.outcomes() == ["failed"]
 
 
-def test_an_overloaded_provider_is_asked_as_often_as_is_set_and_no_more(store, simulator):
+def test_overloaded_provider_gets_configured_number_of_attempts(store, simulator):
     simulator.behave(error_rate=1)
     asking = store(payments_attempts=4)
     with pytest.raises(ProviderOutcomeUnknown):
@@ -87,7 +87,7 @@ def test_an_error_the_provider_remembers_is_not_asked_for_again(store):
     assert asking.outcomes() == ["failed"]
 
 
-def test_not_reached_at_last_does_not_unsay_what_an_earlier_attempt_may_have_done(store, simulator, monkeypatch):
+def test_unreached_last_attempt_keeps_outcome_unknown(store, simulator, monkeypatch):
     """The provider charges, keeps silent, and is killed before it is asked again."""
     impatient = store(payments_timeout_ms=IMPATIENT_MS, payments_attempts=2)
     monkeypatch.setattr(impatient.guards._retry, "_sleep", lambda seconds: simulator.kill())
@@ -99,7 +99,7 @@ def test_not_reached_at_last_does_not_unsay_what_an_earlier_attempt_may_have_don
     assert isinstance(impatient.bare.find_charge("g-killed"), ChargeSucceeded)
 
 
-def test_nobody_listening_in_any_attempt_is_known_to_have_changed_nothing(store, settings):
+def test_refused_connections_prove_nothing_was_charged(store, settings):
     lonely = store()
     away = HttpProvider(f"http://127.0.0.1:{free_port()}", 1_000)
     with pytest.raises(ProviderNotReached):
@@ -108,7 +108,7 @@ def test_nobody_listening_in_any_attempt_is_known_to_have_changed_nothing(store,
     assert lonely.outcomes() == ["failed"] * 3
 
 
-def test_a_call_ends_with_the_requests_deadline_and_none_is_begun_past_it(store, simulator):
+def test_request_deadline_ends_calls_and_prevents_new_ones(store, simulator):
     simulator.behave(latency_ms=1_500)
     hurried = store()
     with deadlines.within(0.3), pytest.raises(ProviderOutcomeUnknown):
@@ -127,7 +127,7 @@ def test_with_timeouts_off_neither_limit_nor_deadline_ends_a_call(store, simulat
         assert isinstance(patient.charge("g-patient", timeout=False), ChargeSucceeded)
 
 
-def test_a_provider_that_fails_is_left_alone_until_its_probes_succeed(store, simulator):
+def test_breaker_stays_open_until_probes_succeed(store, simulator):
     clock = FakeClock()
     caller = store(clock=clock, payments_breaker_calls=4, payments_attempts=1)
     simulator.behave(error_rate=1)
@@ -155,7 +155,7 @@ def test_a_provider_that_only_dawdles_is_left_alone_as_well(store, simulator):
     assert isinstance(slow.charge("g-slow-off", breaker=False), ChargeSucceeded)
 
 
-def test_declines_refusals_and_charges_at_work_are_answers_of_a_healthy_provider(store):
+def test_declines_and_refusals_do_not_open_breaker(store):
     caller = store(payments_breaker_calls=2)
     for number in range(4):
         assert isinstance(caller.charge(f"g-no-{number}", "tok_declined"), ChargeDeclined)
@@ -164,7 +164,7 @@ def test_declines_refusals_and_charges_at_work_are_answers_of_a_healthy_provider
     assert isinstance(caller.charge("g-well"), ChargeSucceeded)
 
 
-def test_a_client_in_a_hurry_cannot_open_the_breaker_for_the_others(store, simulator):
+def test_short_client_deadlines_do_not_open_breaker(store, simulator):
     simulator.behave(latency_ms=200)
     caller = store(payments_breaker_calls=2, payments_attempts=1)
     for number in range(4):

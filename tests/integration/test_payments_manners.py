@@ -27,12 +27,12 @@ def test_in_an_outage_it_answers_503_and_does_nothing(simulator):
     assert simulator.charges("m-outage-0") == []
 
 
-def test_whoever_asks_whether_the_process_is_up_is_answered_without_a_key_and_in_an_outage(simulator):
+def test_liveness_needs_no_key_and_ignores_outage(simulator):
     simulator.behave(outage=True)
     assert httpx.get(f"{simulator.url}/readyz").status_code == 404  # it has none, and that is an answer
 
 
-def test_its_errors_move_no_money_and_the_same_key_works_later(simulator):
+def test_provider_errors_charge_nothing_and_key_works_later(simulator):
     simulator.behave(error_rate=1)
     assert statuses(simulator, "error") == [503]
     simulator.behave(error_rate=0)
@@ -46,7 +46,7 @@ def test_its_declines_stay_declined(simulator):
     assert statuses(simulator, "decline") == [402]
 
 
-def test_a_charge_it_never_answers_is_made_and_its_replay_is_answered_at_once(simulator):
+def test_silent_charge_is_made_and_replay_is_answered(simulator):
     simulator.behave(silent_rate=1)
     body = {"amount": 1, "currency": "EUR", "token": "tok_ok"}
     with pytest.raises(httpx.ReadTimeout):
@@ -55,7 +55,7 @@ def test_a_charge_it_never_answers_is_made_and_its_replay_is_answered_at_once(si
     assert len(simulator.charges("m-silent")) == 1
 
 
-def test_what_its_caller_no_longer_waits_for_is_not_done(simulator):
+def test_call_past_its_deadline_is_not_executed(simulator):
     simulator.behave(latency_ms=100)
     body = {"amount": 1, "currency": "EUR", "token": "tok_ok"}
     assert simulator.post("/charges", "m-late", body, X_Deadline_Ms="50").status_code == 504
@@ -75,7 +75,7 @@ def test_manners_it_does_not_know_are_refused(simulator, wrong):
     assert simulator.admin("PATCH", "settings", wrong).status_code == 422
 
 
-def test_only_this_machine_may_teach_it_manners_and_only_with_the_key(settings, tmp_path):
+def test_settings_need_local_client_and_key(settings, tmp_path):
     known = {"Authorization": f"Bearer {settings.payments_api_key}"}
     client = create_app(settings.model_copy(update={"var_dir": tmp_path})).test_client()
     for address, status in (("10.0.0.7", 404), ("127.0.0.1", 200), ("::1", 200)):

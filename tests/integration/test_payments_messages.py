@@ -21,7 +21,7 @@ def receiver(simulator, settings):
         simulator.behave()
 
 
-def test_what_happened_is_told_signed_and_under_the_callers_ids(simulator, receiver):
+def test_webhook_is_signed_and_has_callers_correlation_ids(simulator, receiver):
     simulator.post(
         "/charges", "w-told", {"amount": 7, "currency": "EUR", "token": "tok_ok"}, X_Request_ID="asked-by-this-test"
     )
@@ -49,17 +49,19 @@ def test_an_answer_from_memory_is_told_once(simulator, receiver):
     assert receiver.keys() == ["w-once"]
 
 
-def test_what_nobody_took_is_sent_again(simulator, receiver):
+def test_undelivered_webhook_is_sent_again(simulator, receiver):
     receiver.refusals = 3
     simulator.charge("w-again")
     until(lambda: len(receiver.received) == 4)
     assert len({message["id"] for message in receiver.received}) == 1
 
 
-def test_what_is_written_and_what_becomes_due_is_sent_without_waiting_for_the_next_look(tmp_path, receiver, settings):
+def test_new_and_due_webhooks_end_the_poll_pause(tmp_path, receiver, settings):
     books = ProviderLedger(tmp_path / "books.sqlite3")
     behaved = BehaviourSettings(webhook_url=receiver.url, webhook_delay_ms=0)
-    WebhookDispatcher(WebhookOutbox(books), lambda: behaved, settings.payments_webhook_secret, look_s=3600).start()
+    WebhookDispatcher(
+        WebhookOutbox(books), lambda: behaved, settings.payments_webhook_secret, max_poll_interval_s=3600
+    ).start()
     time.sleep(0.2)  # they have looked, found nothing, and wait
     for number, late_ms in enumerate((0, 300)):
         with books.writing() as connection:
@@ -68,7 +70,7 @@ def test_what_is_written_and_what_becomes_due_is_sent_without_waiting_for_the_ne
         until(lambda: receiver.keys() == [f"w-{number}" for number in range(number + 1)])
 
 
-def test_what_was_owed_when_it_was_killed_is_sent_when_it_is_back(simulator, receiver):
+def test_queued_webhook_survives_kill_and_is_sent(simulator, receiver):
     simulator.behave(webhook_delay_ms=60_000)
     simulator.charge("w-killed")
     simulator.kill()

@@ -14,7 +14,7 @@ def _seeded(session, number, status="charged", amount=5):
     session.add(Payment(order_id=order.id, charge_key=key, provider_id=f"ch_{number}", amount=amount, status=status))
 
 
-def test_what_a_data_set_charged_can_be_given_back(database, settings, tmp_path):
+def test_seeded_charge_can_be_refunded(database, settings, tmp_path):
     mine = settings.model_copy(update={"var_dir": tmp_path})
     with database.transaction() as session:
         _seeded(session, 1)
@@ -47,7 +47,7 @@ def test_handing_over_twice_enters_each_charge_once(database, settings, tmp_path
     assert [len(books.charges_with_key(f"dataset-{number}")) for number in (1, 3)] == [1, 1]
 
 
-def test_what_another_data_set_had_charged_under_the_same_keys_is_corrected(database, settings, tmp_path):
+def test_charges_of_earlier_data_set_are_corrected(database, settings, tmp_path):
     mine = settings.model_copy(update={"var_dir": tmp_path})
     books = ProviderLedger(tmp_path / FILE)
     books.import_charges([("ch_1", "dataset-1", 99, "EUR"), ("ch_2", "dataset-2", 99, "EUR")])

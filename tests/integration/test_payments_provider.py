@@ -74,14 +74,14 @@ def test_an_error_of_the_providers_own_is_told_from_silence(provider):
     assert isinstance(provider.find_charge("p-silent"), ChargeSucceeded)
 
 
-def test_nobody_listening_is_known_to_have_changed_nothing():
+def test_refused_connection_proves_nothing_was_charged():
     provider = HttpProvider(f"http://127.0.0.1:{free_port()}", timeout_ms=TIMEOUT_MS)
     with pytest.raises(ProviderNotReached):
         provider.charge(request("p-away"))
     provider.close()
 
 
-def test_a_call_is_bounded_in_total_even_if_the_peer_trickles():
+def test_total_timeout_bounds_trickling_response():
     def trickle(connection):
         connection.recv(4096)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
@@ -115,7 +115,7 @@ def says(status, body):
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
-def test_a_call_we_got_wrong_is_no_decline_of_the_shoppers_card(status):
+def test_invalid_call_is_not_a_declined_card(status):
     def say(connection):
         connection.recv(4096)
         connection.sendall(says(status, "{}"))
@@ -127,7 +127,7 @@ def test_a_call_we_got_wrong_is_no_decline_of_the_shoppers_card(status):
 @pytest.mark.parametrize(
     ("status", "body"), [(200, "{}"), (201, "{}"), (201, '{"id": "ch_\\u0000"}'), (201, "[]"), (302, "{}"), (429, "{}")]
 )
-def test_an_answer_that_does_not_say_what_became_of_the_charge_is_no_answer(status, body):
+def test_unreadable_answer_leaves_outcome_unknown(status, body):
     def say(connection):
         connection.recv(4096)
         connection.sendall(says(status, body))
@@ -139,7 +139,7 @@ def test_an_answer_that_does_not_say_what_became_of_the_charge_is_no_answer(stat
 ODD_ID = '{"items": [{"id": "ch_\\u0000", "status": "succeeded", "refunded": 0, "currency": "EUR"}]}'
 
 
-def test_a_reason_that_no_database_can_hold_is_still_a_reason():
+def test_unstorable_decline_reason_is_made_storable():
     def say(connection):
         connection.recv(4096)
         connection.sendall(says(402, '{"error": "no \\u0000 card"}'))
@@ -158,7 +158,7 @@ def test_books_that_cannot_be_understood_are_no_books(body):
         provider.find_charge("p-odd")
 
 
-def test_a_call_inside_a_transaction_is_refused_before_it_is_made(provider, database, simulator):
+def test_provider_call_inside_transaction_is_refused(provider, database, simulator):
     with pytest.raises(ExternalCallInTransaction), database.transaction():
         provider.charge(request("p-inside"))
     assert simulator.charges("p-inside") == []

@@ -35,7 +35,7 @@ def test_a_record_moves_only_where_its_status_may_lead(database, order_id):
             assert PAYMENTS.for_order(session, order_id).status == (end if may else start)
 
 
-def test_a_step_keeps_the_providers_id_unless_it_brings_one_and_ends_the_claim(database, order_id):
+def test_transition_keeps_provider_id_and_ends_claim(database, order_id):
     with database.transaction() as session:
         assert PAYMENTS.claim(session, order_id)
         PAYMENTS.transition(session, order_id, PaymentStatus.CHARGED, "ch_1")
@@ -45,6 +45,6 @@ def test_a_step_keeps_the_providers_id_unless_it_brings_one_and_ends_the_claim(d
     assert (payment.provider_id, payment.claimed_until) == ("ch_1", None)
 
 
-def test_what_has_no_record_cannot_be_moved(database, order_id):
+def test_order_without_payment_has_no_transition(database, order_id):
     with database.transaction() as session, pytest.raises(NotFound):
         PAYMENTS.transition(session, order_id + 1, PaymentStatus.CHARGED, "ch_1")

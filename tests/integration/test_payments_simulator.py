@@ -6,7 +6,7 @@ import pytest
 from tests.support.polling import until
 
 
-def test_the_same_key_and_body_get_the_same_answer_and_one_charge(simulator):
+def test_same_key_and_body_get_same_response_and_one_charge(simulator):
     first, second = simulator.charge("s-same"), simulator.charge("s-same")
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.json() == second.json()
@@ -25,7 +25,7 @@ def test_a_key_at_work_answers_in_flight(simulator):
     assert len(simulator.charges("s-flight")) == 1
 
 
-def test_a_silent_charge_is_in_the_books_before_the_caller_gives_up(simulator):
+def test_silent_charge_is_in_ledger_before_caller_gives_up(simulator):
     body = {"amount": 1, "currency": "EUR", "token": "tok_timeout_charged"}
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         caller = pool.submit(simulator.post, "/charges", "s-silent", body, timeout_s=1.2)
@@ -59,7 +59,7 @@ def test_the_books_survive_kill_9(simulator):
     assert simulator.charge("s-killed").json() == charge
 
 
-def test_a_charge_killed_half_way_is_charged_once_when_asked_again(simulator):
+def test_repeated_call_charges_once_after_kill_half_way(simulator):
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         both = [pool.submit(simulator.charge, "s-half", "tok_slow") for _ in range(2)]
         refused = next(concurrent.futures.as_completed(both)).result()

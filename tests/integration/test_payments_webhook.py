@@ -144,12 +144,12 @@ def test_a_signed_message_nobody_can_read_is_malformed(client, settings, body):
     assert deliver(client, settings, body).status_code == 400
 
 
-def test_a_message_of_a_kind_that_is_new_to_us_is_taken(client, settings):
+def test_webhook_of_unknown_type_is_acknowledged(client, settings):
     assert deliver(client, settings, b'{"type": "payout.created", "data": {}}').status_code == 204
 
 
 @pytest.mark.parametrize("key", ["nobody's", "a\0b"])
-def test_a_message_of_a_charge_we_know_nothing_of_is_taken_and_counted(store, key):
+def test_webhook_of_unknown_charge_is_acknowledged_and_counted(store, key):
     charge = {"id": "ch_1", "key": key, "amount": 1, "currency": "EUR", "refunded": 0}
     assert [store.tell("charge.succeeded", charge) for _ in range(2)] == [204, 204]
     assert store.counted("unknown_charge") == 2
@@ -177,7 +177,7 @@ CONFLICTS = {
 
 
 @pytest.mark.parametrize("case", CONFLICTS)
-def test_a_message_that_contradicts_our_record_changes_nothing_and_is_found_by_the_auditor(store, caplog, case):
+def test_contradicting_webhook_changes_nothing_and_is_audited(store, caplog, case):
     token, happened, changed, says = CONFLICTS[case]
     store.submit(token)
     before = store.stands()
@@ -217,9 +217,7 @@ def test_a_message_ends_in_the_same_state_as_the_answer(store, monkeypatch, data
     ("token", "happened", "result"),
     [("tok_ok", "charge.succeeded", PaidOrder), ("tok_declined", "charge.declined", DeclinedCheckout)],
 )
-def test_a_message_that_outruns_the_answer_changes_nothing_of_what_the_shopper_is_told(
-    store, monkeypatch, token, happened, result
-):
+def test_webhook_before_answer_does_not_change_response(store, monkeypatch, token, happened, result):
     told = []
 
     def reached(point):
@@ -231,7 +229,7 @@ def test_a_message_that_outruns_the_answer_changes_nothing_of_what_the_shopper_i
     assert (type(outcome), outcome.replayed, told) == (result, False, [204])
 
 
-def test_a_charge_that_comes_through_after_the_order_was_given_up_goes_back(store, monkeypatch):
+def test_late_charge_of_cancelled_order_is_refunded(store, monkeypatch):
     charge = store.lose_the_answer(monkeypatch)
     with store.database.transaction() as session:
         store.services.checkout.phases.cancel_unpaid(
@@ -244,7 +242,7 @@ def test_a_charge_that_comes_through_after_the_order_was_given_up_goes_back(stor
     assert store.charge()["refunded"] == charge["amount"]
 
 
-def test_a_refund_whose_answer_was_lost_is_settled_by_its_message(store, monkeypatch):
+def test_webhook_settles_refund_with_lost_answer(store, monkeypatch):
     store.submit()
     provider = store.services.payments.provider
     original = provider.refund
@@ -306,7 +304,7 @@ def open_store(settings, database, simulator, tmp_path):
     server.stop()
 
 
-def test_a_checkout_whose_process_was_killed_after_the_charge_is_finished_by_the_message(store, settings, open_store):
+def test_webhook_finishes_checkout_killed_after_charge(store, settings, open_store):
     assert die_at(settings, (store.owner, "the-key"), RecoveryPoint.ANSWERED) == -9
     until(lambda: store.stands()["orders"] == ["paid"])
     stands = store.stands()

@@ -183,7 +183,7 @@ def hasty(world):
 
 
 @pytest.mark.parametrize("point", [PLACING, SETTLING])
-def test_postgresql_hangs_and_a_commit_that_was_cut_is_settled_as_after_a_crash(world, hasty, point):
+def test_cut_commit_of_hanging_postgresql_settles_like_crash(world, hasty, point):
     again, gone = world.cart(), world.cart()
     goes_on = threading.Timer(GIVEN_UP_S, world.postgres.go_on)
     goes_on.start()
@@ -208,7 +208,7 @@ def unconnected(world):
     runtime.close()
 
 
-def test_a_connection_that_a_hanging_postgresql_does_not_open_is_given_up_at_the_deadline(world, unconnected):
+def test_connecting_to_hanging_postgresql_ends_at_deadline(world, unconnected):
     shopper = unconnected.shopper(world.cart())
     world.postgres.hang()
     goes_on = threading.Timer(GIVEN_UP_S, world.postgres.go_on)
@@ -256,7 +256,7 @@ def test_no_room_for_the_rows_of_an_order(world):
 
 
 @pytest.mark.parametrize("point", ["placed", "answered"])
-def test_the_provider_killed_before_it_is_asked_or_after_it_answered(world, point):
+def test_provider_killed_before_or_after_its_answer(world, point):
     again, gone = world.cart(), world.cart()
     world.web.struck([again, gone], point, world.simulator.kill)
     world.simulator.start()

@@ -79,7 +79,7 @@ def store(runtime, client, simulator):
 
 
 @pytest.mark.parametrize("by_hand", [[TOTAL], [HALF], [HALF, 1], [TOTAL - 1], [HALF, TOTAL - HALF]])
-def test_what_was_given_back_by_hand_is_not_given_back_again(store, simulator, by_hand):
+def test_manual_refund_is_not_refunded_again(store, simulator, by_hand):
     order = store.buy()
     for amount in by_hand:
         store.give_back_by_hand(amount)
@@ -90,7 +90,7 @@ def test_what_was_given_back_by_hand_is_not_given_back_again(store, simulator, b
     assert store.found_by_the_auditor() == set()
 
 
-def test_the_difference_is_given_back_once_however_often_it_is_asked_for(store, simulator):
+def test_remainder_is_refunded_once_despite_repeated_calls(store, simulator):
     store.buy()
     store.give_back_by_hand(HALF)
     for _ in range(3):
@@ -111,7 +111,7 @@ def test_three_completers_at_once_give_the_difference_back_once(store, settings,
     assert store.found_by_the_auditor() == set()
 
 
-def test_money_given_back_by_hand_while_the_refund_was_owed_counts_too(store, simulator):
+def test_manual_refund_while_refund_is_due_counts(store, simulator):
     order = store.buy()
     simulator.behave(outage=True)
     store.cancel(order)
@@ -122,7 +122,7 @@ def test_money_given_back_by_hand_while_the_refund_was_owed_counts_too(store, si
     assert simulator.refunds() == [TOTAL]
 
 
-def test_a_charge_given_back_before_we_knew_of_it_sells_nothing(store, settings, simulator):
+def test_charge_refunded_before_settlement_sells_nothing(store, settings, simulator):
     die_at(settings, (store.owner, "the-key"), RecoveryPoint.ANSWERED)
     store.give_back_by_hand(TOTAL)
     store.let_time_pass()
@@ -151,7 +151,7 @@ def test_an_attempt_that_failed_is_not_repeated_before_its_time(store, simulator
     assert (store.payment().attempts, store.payment().last_error) == (0, None)
 
 
-def test_a_payment_that_cannot_be_settled_is_asked_for_less_and_less(store, settings, simulator):
+def test_unsettled_payment_is_tried_with_growing_pauses(store, settings, simulator):
     die_at(settings, (store.owner, "the-key"), RecoveryPoint.ANSWERED)
     simulator.behave(outage=True)
     with store.database.transaction() as session:
@@ -163,7 +163,7 @@ def test_a_payment_that_cannot_be_settled_is_asked_for_less_and_less(store, sett
     assert store.complete() == CompletionRound(paid=1)
 
 
-def test_a_refund_that_is_refused_again_and_again_is_left_to_the_staff(store, simulator):
+def test_repeatedly_refused_refund_fails_for_staff(store, simulator):
     order = store.buy()
     simulator.behave(refund_refusal_rate=1)
     store.cancel(order)
@@ -212,14 +212,14 @@ def test_the_staff_sees_why_and_closes_it_with_a_reason(store, failed):
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 501, "a\0b"])
-def test_a_refund_is_closed_with_a_reason_or_not_at_all(store, failed, reason):
+def test_closing_a_refund_needs_a_reason(store, failed, reason):
     sign_in(store.client, "admin@shop.test")
     store.client.post(f"/admin/orders/{failed}/close-refund", data={"reason": reason})
     assert "Say how it was settled" in store.client.get("/admin/orders").text
     assert store.payment().status == "refund_failed"
 
 
-def test_a_refund_is_closed_through_the_api_once_and_by_staff_alone(store, failed):
+def test_only_staff_closes_refund_through_api_once(store, failed):
     path, body = f"/api/v1/admin/orders/{failed}/close-refund", {"reason": "Bank transfer."}
     assert store.client.post(path, json=body).status_code == 401
     sign_in(store.client, "admin@shop.test")
@@ -246,7 +246,7 @@ def test_a_paid_order_owes_nothing_that_could_be_closed(store):
     assert store.order()[0] == "paid"
 
 
-def test_a_refund_that_goes_well_while_it_is_being_closed_is_a_refund(store, simulator, monkeypatch):
+def test_refund_succeeding_while_closed_counts_as_refunded(store, simulator, monkeypatch):
     order = store.buy()
     provider = store.services.payments.provider
     original = provider.refund
@@ -261,7 +261,7 @@ def test_a_refund_that_goes_well_while_it_is_being_closed_is_a_refund(store, sim
     assert store.found_by_the_auditor() == set()
 
 
-def test_what_staff_has_closed_can_be_rebuilt_from_the_events(store, failed):
+def test_closed_refund_can_be_rebuilt_from_events(store, failed):
     store.services.cancellation.close_refund(failed, store.admin_id, "Bank transfer.")
     replaying = ProjectionRebuilder(store.database)
     assert replaying.verify().differences == ()

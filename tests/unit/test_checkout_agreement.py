@@ -36,7 +36,7 @@ def test_other_products_quantities_or_prices_were_not_agreed_to(other):
         agreement.check(Money(2000), other)
 
 
-def test_what_was_agreed_to_is_bought():
+def test_matching_agreement_is_accepted():
     PurchaseAgreement(Money(2000), lines_fingerprint([MUG, BOWL])).check(Money(2000), [BOWL, MUG])
     PurchaseAgreement().check(Money(5), [MUG])
 

@@ -48,13 +48,13 @@ def test_an_order_without_an_owner_leads_to_no_cart():
     assert cart_owner(None) == CartOwner()
 
 
-def test_the_fingerprint_is_of_what_was_meant_not_of_how_it_was_spelt():
+def test_fingerprint_ignores_spacing_of_fields():
     spaced = {name: f"  {value} " if name != "token" else value for name, value in FORM.items()}
     assert read_form(spaced).fingerprint() == read_form(FORM).fingerprint()
     assert read_form({**FORM, "token": "tok_slow"}).fingerprint() != read_form(FORM).fingerprint()
 
 
-def test_a_form_with_nothing_in_it_says_what_each_field_wants():
+def test_empty_form_has_an_error_per_field():
     with pytest.raises(InvalidFields) as refused:
         read_form({})
     assert set(refused.value.errors) == set(FORM)
@@ -68,7 +68,7 @@ def test_the_checkout_takes_the_addresses_that_an_account_takes(typed):
     assert refused.value.errors == {"email": MESSAGES["email"]}
 
 
-def test_mail_about_an_order_goes_to_the_spelling_that_accounts_keep():
+def test_order_mail_uses_normalized_address():
     details = read_form({**FORM, "email": "Robin@B\u00fccher.example"})
     assert (details.email, details.recipient) == ("Robin@B\u00fccher.example", "robin@xn--bcher-kva.example")
 
@@ -79,5 +79,5 @@ def test_a_name_is_one_line_that_can_be_stored(value):
         read_form({**FORM, "name": value})
 
 
-def test_the_model_of_the_form_is_the_model_of_the_api():
+def test_form_and_api_share_one_model():
     assert isinstance(read_form(FORM), CheckoutDetails)

@@ -82,7 +82,7 @@ def test_a_guests_order_is_adopted_once():
     assert decide(fold(stored(PLACED, OrderAdopted(7))), AdoptOrder(8)) == []
 
 
-def test_a_refusal_says_where_the_order_stands_and_what_was_wanted():
+def test_refusal_names_status_and_refused_command():
     with pytest.raises(IllegalTransition, match="pending payment cannot be shipped") as refused:
         decide(placed(), ShipOrder())
     assert isinstance(refused.value, StateConflict)
@@ -90,7 +90,7 @@ def test_a_refusal_says_where_the_order_stands_and_what_was_wanted():
 
 
 @given(st.lists(st.sampled_from(COMMANDS), max_size=12))
-def test_whatever_is_commanded_the_stream_can_be_folded_and_comes_to_the_same(commands):
+def test_stream_of_any_commands_folds_to_same_state(commands):
     state, stream = placed(), stored(PLACED)
     for command in commands:
         try:
@@ -106,7 +106,7 @@ def test_whatever_is_commanded_the_stream_can_be_folded_and_comes_to_the_same(co
 
 
 @pytest.mark.parametrize("sentence", [*V1_CANCELLATION_CAUSES, "something nobody writes any more", None])
-def test_a_cancellation_of_the_first_version_is_read_as_one_of_today(sentence):
+def test_cancellation_of_version_1_is_upcast(sentence):
     data = {} if sentence is None else {"reason": sentence}
     old = StoredEvent(2, "OrderCancelled", 1, data, AT)
     assert deserialize(old) == OrderCancelled(V1_CANCELLATION_CAUSES.get(sentence, CancellationCause.UNKNOWN))
@@ -114,7 +114,7 @@ def test_a_cancellation_of_the_first_version_is_read_as_one_of_today(sentence):
 
 
 @pytest.mark.parametrize("kind", EventType)
-def test_an_event_of_a_newer_store_is_refused_and_not_guessed_at(kind):
+def test_event_of_newer_schema_version_is_refused(kind):
     with pytest.raises(UnknownEventVersion, match="newer"):
         deserialize(StoredEvent(1, kind.value, SCHEMA_VERSIONS[kind] + 1, {}, AT))
 
@@ -137,6 +137,6 @@ def test_a_stream_that_tells_an_impossible_story_is_refused():
         fold([])
 
 
-def test_each_event_names_its_stored_type_whatever_its_class_is_called():
+def test_stored_event_type_does_not_depend_on_class_name():
     types = [event.event_type for event in get_args(OrderEvent)]
     assert sorted(types) == sorted(EventType)

@@ -19,7 +19,7 @@ def stands_after(events):
 @pytest.mark.parametrize(
     "step", [step for step in itertools.product([None, *OrderStatus], EventType) if step not in TRANSITIONS]
 )
-def test_what_the_table_does_not_name_cannot_happen(step):
+def test_transition_missing_in_table_is_illegal(step):
     with pytest.raises(StateConflict):
         next_status(*step)
 

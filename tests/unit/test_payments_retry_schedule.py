@@ -3,7 +3,7 @@ from datetime import timedelta
 from shop.payments import retry_schedule
 
 
-def test_pauses_double_up_to_the_bound_and_never_fall_below_half_of_it():
+def test_delays_double_up_to_cap_and_stay_above_half():
     bounds = [retry_schedule.retry_delay(n, 1.0, 60.0).total_seconds() for n in range(1, 9)]
     assert bounds == [2, 4, 8, 16, 32, 60, 60, 60]
     assert retry_schedule.retry_delay(3, 0.0, 60.0) == timedelta(seconds=4)

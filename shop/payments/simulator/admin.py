@@ -1,6 +1,6 @@
-"""What a provider does beside its API: how it misbehaves, and refunds by hand.
+"""The simulator's administration: behaviour settings, queued webhooks, and manual refunds.
 
-From this machine alone, and with the store's key.
+It accepts requests only from this machine, and only with the store's API key.
 """
 
 import ipaddress
@@ -10,16 +10,16 @@ from flask import Blueprint, Response, abort, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field
 
 from shop.payments.simulator import behaviour_settings
-from shop.payments.simulator.answers import refuse, respond
 from shop.payments.simulator.behaviour_settings import BehaviourSettings
 from shop.payments.simulator.ledger import ProviderLedger, find_charge, write_refund
 from shop.payments.simulator.outbox import WebhookOutbox, enqueue
+from shop.payments.simulator.responses import refuse, respond
 
 PREFIX = "/admin"
 
 
 class ManualRefund(BaseModel):
-    """What ``POST /admin/charges/<id>/refunds`` takes."""
+    """The body of ``POST /admin/charges/<id>/refunds``."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -28,15 +28,18 @@ class ManualRefund(BaseModel):
 
 
 def create_admin(
-    books: ProviderLedger, outbox: WebhookOutbox, current: Callable[[], BehaviourSettings], is_known: Callable[[], bool]
+    ledger: ProviderLedger,
+    outbox: WebhookOutbox,
+    get_behaviour: Callable[[], BehaviourSettings],
+    is_authenticated: Callable[[], bool],
 ) -> Blueprint:
     """Build the blueprint.
 
     Args:
-        books: where the settings are kept.
-        outbox: what is owed.
-        current: returns the settings as they stand.
-        is_known: tells whether the present request shows the key.
+        ledger: stores the settings.
+        outbox: the queued webhooks.
+        get_behaviour: returns the present settings.
+        is_authenticated: tells whether the current request has the API key.
     """
     admin = Blueprint("admin", __name__, url_prefix=PREFIX)
 
@@ -44,22 +47,22 @@ def create_admin(
     def check() -> Response | None:
         if not ipaddress.ip_address(request.remote_addr or "0.0.0.0").is_loopback:  # noqa: S104 - compared, not bound
             abort(404)
-        return None if is_known() else refuse(401, "unknown_api_key")
+        return None if is_authenticated() else refuse(401, "unknown_api_key")
 
     @admin.get("/settings")
     def show() -> Response:
-        return jsonify(current().model_dump())
+        return jsonify(get_behaviour().model_dump())
 
     @admin.patch("/settings")
     def change() -> Response:
-        given = BehaviourSettings.model_validate(request.get_json(silent=True))
-        with books.writing() as connection:
-            behaviour_settings.change(connection, given)
+        changes = BehaviourSettings.model_validate(request.get_json(silent=True))
+        with ledger.writing() as connection:
+            behaviour_settings.change(connection, changes)
         return show()
 
     @admin.delete("/settings")
     def reset() -> Response:
-        with books.writing() as connection:
+        with ledger.writing() as connection:
             behaviour_settings.reset(connection)
         return show()
 
@@ -74,14 +77,14 @@ def create_admin(
 
     @admin.post("/charges/<string:charge_id>/refunds")
     def refund(charge_id: str) -> Response:
-        """Give money back as staff does on a provider's own pages: no idempotency key, and the store is told."""
-        wanted = ManualRefund.model_validate(request.get_json(silent=True))
-        told = current()
-        with books.writing() as connection:
-            given = write_refund(connection, charge_id, wanted.amount)
-            if given is None:
+        """Make a manual refund, as staff does on a provider's website: no idempotency key, but with a webhook."""
+        body = ManualRefund.model_validate(request.get_json(silent=True))
+        behaviour = get_behaviour()
+        with ledger.writing() as connection:
+            made = write_refund(connection, charge_id, body.amount)
+            if made is None:
                 return refuse(422, "not_refundable")
-            enqueue(connection, told, "charge.refunded", find_charge(connection, charge_id))
-        return respond(201, given)
+            enqueue(connection, behaviour, "charge.refunded", find_charge(connection, charge_id))
+        return respond(201, made)
 
     return admin

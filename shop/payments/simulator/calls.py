@@ -1,4 +1,4 @@
-"""The provider's calls: charge, look up, give back. Each change is done once a key and answered the same ever after."""
+"""The provider's API routes: charge, look up, refund. A change happens once per key, and its response is stored."""
 
 import hashlib
 import json
@@ -6,14 +6,12 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable
-from typing import Any
 
 from flask import Response, g, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field
 
 from shop.patterns.resilience import deadlines
 from shop.payments.simulator import outbox
-from shop.payments.simulator.answers import error_body, refuse, respond
 from shop.payments.simulator.behaviour_settings import BehaviourSettings
 from shop.payments.simulator.keys_in_flight import KeysInFlight
 from shop.payments.simulator.ledger import (
@@ -24,7 +22,8 @@ from shop.payments.simulator.ledger import (
     write_charge,
     write_refund,
 )
-from shop.payments.simulator.tokens import BEHAVIOURS, TokenBehaviour
+from shop.payments.simulator.responses import error_body, refuse, respond
+from shop.payments.simulator.tokens import TOKENS, TokenBehaviour
 
 KEY_HEADER = "Idempotency-Key"
 MAX_KEY_LENGTH = 255
@@ -32,7 +31,7 @@ MAX_PAGE_SIZE = 1_000
 
 
 class ChargeBody(BaseModel):
-    """What ``POST /charges`` takes."""
+    """The body of ``POST /charges``."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -43,7 +42,7 @@ class ChargeBody(BaseModel):
 
 
 class RefundRequest(BaseModel):
-    """What ``POST /refunds`` takes."""
+    """The body of ``POST /refunds``."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -52,14 +51,14 @@ class RefundRequest(BaseModel):
 
 
 class NotRefundable(Exception):
-    """So much of the charge is not left, or the provider refuses without a reason.
+    """The remainder of the charge is smaller, or the simulator refuses at random.
 
-    Nothing has moved, so it is not remembered under the key: the same call may be made again later.
+    Nothing was changed, so no response is stored under the key: the same call may be repeated later.
     """
 
 
 class ChargeQuery(BaseModel):
-    """Which charges are asked for: the one under a key, or the next ones behind an id."""
+    """The query of ``GET /charges``: one charge by its key, or the page behind an id."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -69,96 +68,85 @@ class ChargeQuery(BaseModel):
 
 
 class SimulatorCalls:
-    """What the routes do.
+    """The view functions.
 
     Args:
-        books: where all is written.
-        in_flight: the keys being worked on.
-        silence_s: how long an answer is held back that shall never come.
+        ledger: stores charges, refunds and responses.
+        in_flight: the keys of calls in progress.
+        silence_s: the delay of a silent response, longer than the caller's timeout.
     """
 
-    def __init__(self, books: ProviderLedger, in_flight: KeysInFlight, silence_s: float) -> None:
-        self._books = books
+    def __init__(self, ledger: ProviderLedger, in_flight: KeysInFlight, silence_s: float) -> None:
+        self._ledger = ledger
         self._in_flight = in_flight
         self._silence_s = silence_s
 
     def charge(self) -> Response:
-        """Take money."""
-        wanted = ChargeBody.model_validate(request.get_json(silent=True))
-        behaviour = BEHAVIOURS.get(wanted.token)
-        if behaviour is None:
+        """Charge a card."""
+        body = ChargeBody.model_validate(request.get_json(silent=True))
+        token = TOKENS.get(body.token)
+        if token is None:
             return refuse(422, "unknown_token")
-        controls: BehaviourSettings = g.controls
-        silent = behaviour.silent or random.random() < controls.silent_rate
-        if random.random() < controls.decline_rate:
-            behaviour = TokenBehaviour(status=402)
+        behaviour: BehaviourSettings = g.behaviour
+        silent = token.silent or random.random() < behaviour.silent_rate
+        if random.random() < behaviour.decline_rate:
+            token = TokenBehaviour(status=402)
         first_time = False
 
-        def work(connection: sqlite3.Connection, key: str) -> RecordedAnswer:
+        def charge(connection: sqlite3.Connection, key: str) -> RecordedAnswer:
             nonlocal first_time
             first_time = True
-            return _charge(connection, key, wanted, behaviour, controls)
+            if token.status == 500:
+                return RecordedAnswer(500, error_body("processing_error"))
+            status = "succeeded" if token.status == 201 else "declined"
+            entry = write_charge(connection, key, status=status, **body.model_dump(exclude={"token"}))
+            outbox.enqueue(connection, behaviour, f"charge.{status}", entry)
+            return RecordedAnswer(
+                token.status, entry if status == "succeeded" else {**error_body("card_declined"), **entry}
+            )
 
-        answer = self._once("charge", work, behaviour.delay_s)
-        if silent and first_time and answer.status_code == 201:
-            time.sleep(self._silence_s)  # the money has moved and the key is free again; only the answer is missing
-        return answer
+        response = self._execute_once("charge", charge, token.delay_s)
+        if silent and first_time and response.status_code == 201:
+            time.sleep(self._silence_s)  # the card is charged and the key is free; only the response is late
+        return response
 
     def find(self) -> Response:
-        """Show charges."""
+        """Return one charge by its key, or a page of charges."""
         page = ChargeQuery.model_validate(request.args.to_dict())
         if page.key is not None:
-            return jsonify(items=self._books.charges_with_key(page.key))
-        return jsonify(items=self._books.charges_after(page.after, page.limit))
+            return jsonify(items=self._ledger.charges_with_key(page.key))
+        return jsonify(items=self._ledger.charges_after(page.after, page.limit))
 
     def refund(self) -> Response:
-        """Give money back: of a charge that was made, and never more than is left of it."""
-        wanted = RefundRequest.model_validate(request.get_json(silent=True))
-        controls: BehaviourSettings = g.controls
+        """Refund a charge, at most its remainder."""
+        body = RefundRequest.model_validate(request.get_json(silent=True))
+        behaviour: BehaviourSettings = g.behaviour
 
-        def work(connection: sqlite3.Connection, key: str) -> RecordedAnswer:
-            is_refused = random.random() < controls.refund_refusal_rate
-            refund = None if is_refused else write_refund(connection, wanted.charge, wanted.amount)
-            if refund is None:
+        def refund(connection: sqlite3.Connection, key: str) -> RecordedAnswer:
+            is_refused = random.random() < behaviour.refund_refusal_rate
+            entry = None if is_refused else write_refund(connection, body.charge, body.amount)
+            if entry is None:
                 raise NotRefundable
-            outbox.enqueue(connection, controls, "charge.refunded", find_charge(connection, wanted.charge))
-            return RecordedAnswer(201, refund)
+            outbox.enqueue(connection, behaviour, "charge.refunded", find_charge(connection, body.charge))
+            return RecordedAnswer(201, entry)
 
-        return self._once("refund", work)
+        return self._execute_once("refund", refund)
 
-    def _once(
-        self, operation: str, work: Callable[[sqlite3.Connection, str], RecordedAnswer], before_s: float = 0.0
+    def _execute_once(
+        self, operation: str, work: Callable[[sqlite3.Connection, str], RecordedAnswer], delay_s: float = 0.0
     ) -> Response:
-        """Do ``work`` unless it was done under this key before; answer what was answered then."""
+        """Do ``work`` once per key; a repeated call gets the stored response."""
         key = request.headers.get(KEY_HEADER, "")
         if not 0 < len(key) <= MAX_KEY_LENGTH:
             return refuse(400, "key_missing")
-        asked = _asked(operation, key)
-        with self._in_flight.hold(operation, key) as free:
-            if not free:
+        canonical = json.dumps(request.get_json(), sort_keys=True, separators=(",", ":"))
+        call = LedgerRequest(operation, key, hashlib.sha256(canonical.encode()).hexdigest())
+        with self._in_flight.hold(operation, key) as is_free:
+            if not is_free:
                 return refuse(409, "in_flight")
-            answer = self._books.recorded_answer(asked)
+            answer = self._ledger.recorded_answer(call)
             if answer is None:
-                time.sleep(before_s)
-                deadlines.check()  # whoever asked has gone: better not done than done for nobody
-                answer = self._books.execute_once(asked, lambda connection: work(connection, key))
+                time.sleep(delay_s)
+                deadlines.check()  # the caller has stopped waiting: do not do the work
+                answer = self._ledger.execute_once(call, lambda connection: work(connection, key))
         return respond(answer.status, answer.body)
-
-
-def _charge(
-    connection: sqlite3.Connection, key: str, wanted: ChargeBody, behaviour: TokenBehaviour, controls: BehaviourSettings
-) -> RecordedAnswer:
-    if behaviour.status == 500:
-        return RecordedAnswer(500, error_body("processing_error"))
-    status = "succeeded" if behaviour.status == 201 else "declined"
-    charge = write_charge(connection, key, status=status, **wanted.model_dump(exclude={"token"}))
-    outbox.enqueue(connection, controls, f"charge.{status}", charge)
-    return RecordedAnswer(
-        behaviour.status, charge if status == "succeeded" else {**error_body("card_declined"), **charge}
-    )
-
-
-def _asked(operation: str, key: str) -> LedgerRequest:
-    body: Any = request.get_json()
-    written = json.dumps(body, sort_keys=True, separators=(",", ":"))
-    return LedgerRequest(operation, key, hashlib.sha256(written.encode()).hexdigest())

@@ -1,4 +1,4 @@
-"""Keys being worked on right now. The provider is one process, so its memory is the right place: it dies with it."""
+"""The keys of calls in progress. The provider is one process, so the set is in its memory and ends with it."""
 
 import threading
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class KeysInFlight:
-    """A set of keys, each held by at most one request."""
+    """A set of keys; at most one call holds each key."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -14,13 +14,13 @@ class KeysInFlight:
 
     @contextmanager
     def hold(self, operation: str, key: str) -> Iterator[bool]:
-        """Hold a key for the block; yield whether it was free."""
+        """Hold a key for the block; yield whether the key was free."""
         with self._lock:
-            free = (operation, key) not in self._keys
+            is_free = (operation, key) not in self._keys
             self._keys.add((operation, key))
         try:
-            yield free
+            yield is_free
         finally:
-            if free:
+            if is_free:
                 with self._lock:
                     self._keys.discard((operation, key))

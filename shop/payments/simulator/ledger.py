@@ -1,7 +1,7 @@
-"""The provider's books: charges, refunds, what was answered under each idempotency key, and what is owed to be told.
+"""The provider's ledger: charges, refunds, the response of each idempotency key, and the queued webhooks.
 
-A charge, the answer that reports it and the message about it are one SQLite transaction, so a killed process leaves all
-or nothing, and a caller who asks again under the same key learns the truth.
+One SQLite transaction writes a charge, its response and its webhook. So a killed process leaves all or nothing, and a
+repeated call with the same key gets the right response.
 """
 
 import json
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shop.payments.simulator import behaviour_settings as controls
-from shop.payments.simulator import outbox
+from shop.payments.simulator import behaviour_settings, outbox
+from shop.payments.simulator.behaviour_settings import BehaviourSettings
 
 FILE = "payments/books.sqlite3"
-"""Where the books are, in the state directory."""
+"""The ledger's file in the state directory."""
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS charges (
     id TEXT PRIMARY KEY,
@@ -45,14 +45,14 @@ CREATE TABLE IF NOT EXISTS answers (
     PRIMARY KEY (operation, key)
 );
 """
-SCHEMA += f"{outbox.TABLE}{controls.TABLE};"
+SCHEMA += f"{outbox.TABLE}{behaviour_settings.TABLE};"
 BUSY_TIMEOUT_S = 5.0
-"""How long a writer waits for another; each holds the file for about one flush to disk."""
+"""The longest wait of a writer for another; each locks the file for about one flush to disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedAnswer:
-    """What a caller is told, and told again under the same key."""
+    """The stored response of a key."""
 
     status: int
     body: dict[str, Any]
@@ -60,7 +60,7 @@ class RecordedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class LedgerRequest:
-    """A request that changes the books: which operation, under which key, for what."""
+    """A call that changes the ledger: its operation, its idempotency key, and the fingerprint of its body."""
 
     operation: str
     key: str
@@ -68,62 +68,60 @@ class LedgerRequest:
 
 
 class KeyReused(Exception):
-    """The key was used for another request."""
+    """The key was used with another body."""
 
 
 class ProviderLedger:
-    """One SQLite file in write-ahead mode; flushed at every commit, as money should be.
+    """One SQLite file in write-ahead mode. Every commit is flushed to disk, because it records money.
 
     Args:
-        path: the file; made, with its directory, if missing.
+        path: the file; it is created with its directory if missing.
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self.changed = threading.Event()
-        """Set by every write of this process; whoever waits for one clears it before looking."""
+        """Set by every write of this process; a waiting thread clears it before it looks."""
         with closing(self._connect()) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(SCHEMA)
 
-    def recorded_answer(self, asked: LedgerRequest) -> RecordedAnswer | None:
-        """Return what was answered under the key before, if anything was.
+    def recorded_answer(self, call: LedgerRequest) -> RecordedAnswer | None:
+        """Return the stored response of the key, if any.
 
         Raises:
-            KeyReused: it was another request.
+            KeyReused: the key was used with another body.
         """
         with self.reading() as connection:
-            return _remembered(connection, asked)
+            return _find_answer(connection, call)
 
-    def execute_once(
-        self, asked: LedgerRequest, work: Callable[[sqlite3.Connection], RecordedAnswer]
-    ) -> RecordedAnswer:
-        """Do ``work`` and remember its answer in one transaction; return the first answer where there is one.
+    def execute_once(self, call: LedgerRequest, work: Callable[[sqlite3.Connection], RecordedAnswer]) -> RecordedAnswer:
+        """Do ``work`` and store its response in one transaction; return the stored response if there is one.
 
         Raises:
-            KeyReused: the key was used for another request.
+            KeyReused: the key was used with another body.
         """
         with self.writing() as connection:
-            first = _remembered(connection, asked)
+            first = _find_answer(connection, call)
             if first is not None:
                 return first
             answer = work(connection)
             connection.execute(
                 "INSERT INTO answers (operation, key, fingerprint, status, body) VALUES (?, ?, ?, ?, ?)",
-                (asked.operation, asked.key, asked.fingerprint, answer.status, json.dumps(answer.body)),
+                (call.operation, call.key, call.fingerprint, answer.status, json.dumps(answer.body)),
             )
             return answer
 
-    def behaviour(self, defaults: controls.BehaviourSettings) -> controls.BehaviourSettings:
-        """Return how the provider is told to behave."""
+    def behaviour(self, defaults: BehaviourSettings) -> BehaviourSettings:
+        """Return the behaviour settings in force."""
         with self.reading() as connection:
-            return controls.load(connection, defaults)
+            return behaviour_settings.load(connection, defaults)
 
     def import_charges(self, charges: Iterable[tuple[str, str, int, str]]) -> None:
-        """Enter charges from before these books were opened, each an id, a key, an amount and a currency.
+        """Import charges from a data set, each with id, key, amount and currency.
 
-        Safe to do twice. What another data set had left under the same key is corrected, unless it was given back.
+        Safe to repeat. A charge of another data set with the same key is corrected, unless it is refunded.
         """
         with self.writing() as connection:
             connection.executemany(
@@ -135,12 +133,12 @@ class ProviderLedger:
             )
 
     def charges_with_key(self, key: str) -> list[dict[str, Any]]:
-        """Return the charge made under a key, as a list of none or one."""
+        """Return the charge with a key, as a list with one or no charge."""
         with self.reading() as connection:
             return [charge_json(row) for row in connection.execute("SELECT * FROM charges WHERE key = ?", (key,))]
 
     def charges_after(self, after: str, limit: int) -> list[dict[str, Any]]:
-        """Return charges in the order they were entered, behind the one with the id ``after``, or from the first on."""
+        """Return the page of charges behind the one with the id ``after``, or the first page; oldest first."""
         with self.reading() as connection:
             start = connection.execute("SELECT rowid FROM charges WHERE id = ?", (after,)).fetchone()
             rows = connection.execute(
@@ -150,7 +148,7 @@ class ProviderLedger:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Open a connection to look."""
+        """Open a connection for reading."""
         with closing(self._connect()) as connection:
             yield connection
 
@@ -163,15 +161,17 @@ class ProviderLedger:
 
     @contextmanager
     def writing(self, *, flushed: bool = True) -> Iterator[sqlite3.Connection]:
-        """Open a transaction, committed at the end of the block.
+        """Open a transaction; it commits at the end of the block.
 
         Args:
-            flushed: whether it must survive a power cut; in write-ahead mode it survives ``kill -9`` either way.
+            flushed: whether the commit must survive a power failure; it survives ``kill -9`` in any case.
         """
         with closing(self._connect()) as connection:
             if not flushed:
                 connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("BEGIN IMMEDIATE")  # a reader that turned writer could find the file already taken
+            connection.execute(
+                "BEGIN IMMEDIATE"
+            )  # a deferred transaction could fail at its first write, because another writer has the lock
             try:
                 yield connection
             except BaseException:
@@ -184,7 +184,7 @@ class ProviderLedger:
 def write_charge(
     connection: sqlite3.Connection, key: str, *, amount: int, currency: str, status: str, metadata: dict[str, Any]
 ) -> dict[str, Any]:
-    """Enter a charge and return it as the API shows it."""
+    """Insert a charge and return it as JSON."""
     charge_id = f"ch_{secrets.token_hex(12)}"
     connection.execute(
         "INSERT INTO charges (id, key, amount, currency, status, metadata) VALUES (?, ?, ?, ?, ?, ?)",
@@ -194,18 +194,18 @@ def write_charge(
 
 
 def find_charge(connection: sqlite3.Connection, charge_id: str) -> dict[str, Any]:
-    """Return a charge that exists, as the API shows it."""
+    """Return an existing charge as JSON."""
     return charge_json(connection.execute("SELECT * FROM charges WHERE id = ?", (charge_id,)).fetchone())
 
 
 def write_refund(connection: sqlite3.Connection, charge_id: str, amount: int) -> dict[str, Any] | None:
-    """Enter a refund; return ``None`` where the charge does not exist or has less than ``amount`` left to give back."""
-    taken = connection.execute(
+    """Insert a refund; return ``None`` if the charge does not exist or its remainder is smaller than ``amount``."""
+    updated = connection.execute(
         "UPDATE charges SET refunded = refunded + :amount"
         " WHERE id = :id AND status = 'succeeded' AND refunded + :amount <= amount",
         {"amount": amount, "id": charge_id},
     )
-    if not taken.rowcount:
+    if not updated.rowcount:
         return None
     refund_id = f"re_{secrets.token_hex(12)}"
     connection.execute("INSERT INTO refunds (id, charge, amount) VALUES (?, ?, ?)", (refund_id, charge_id, amount))
@@ -213,16 +213,16 @@ def write_refund(connection: sqlite3.Connection, charge_id: str, amount: int) ->
 
 
 def charge_json(row: sqlite3.Row) -> dict[str, Any]:
-    """Return a charge as the API shows it."""
+    """Return a row of ``charges`` as JSON."""
     return {**dict(row), "metadata": json.loads(row["metadata"])}
 
 
-def _remembered(connection: sqlite3.Connection, asked: LedgerRequest) -> RecordedAnswer | None:
+def _find_answer(connection: sqlite3.Connection, call: LedgerRequest) -> RecordedAnswer | None:
     row = connection.execute(
-        "SELECT fingerprint, status, body FROM answers WHERE operation = ? AND key = ?", (asked.operation, asked.key)
+        "SELECT fingerprint, status, body FROM answers WHERE operation = ? AND key = ?", (call.operation, call.key)
     ).fetchone()
     if row is None:
         return None
-    if row["fingerprint"] != asked.fingerprint:
+    if row["fingerprint"] != call.fingerprint:
         raise KeyReused
     return RecordedAnswer(row["status"], json.loads(row["body"]))

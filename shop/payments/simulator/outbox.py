@@ -1,7 +1,7 @@
-"""Messages the provider owes: written in the transaction of the change they tell of, crossed off once they were taken.
+"""The outbox of webhooks: a message is written in the transaction of its change, and marked after its delivery.
 
-A message is sent at least once and, if nobody takes it, again and again with growing pauses. One process sends, so
-which messages are on their way right now is kept in its memory; killed, it sends them again.
+A message is delivered at least once; failed deliveries are repeated with growing pauses. One process delivers, so its
+memory has the messages in delivery; a killed process delivers them again.
 """
 
 import json
@@ -32,15 +32,15 @@ CREATE TABLE IF NOT EXISTS messages (
 CREATE INDEX IF NOT EXISTS messages_owed ON messages (due_at) WHERE state = 'owed';
 """
 EXTRA_DELAY_S = (0.5, 2.0)
-"""How long a message is held back that others shall overtake, or that is sent once more."""
+"""The delay of a message that others must overtake, or of a duplicate."""
 MAX_PAUSE_S = 60.0
 MAX_ATTEMPTS = 20
-"""With the pauses a quarter of an hour; a real provider goes on for days."""
+"""With the pauses 15 minutes in all; a real provider continues for days."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookMessage:
-    """One message to send, with the correlation ids of the call that caused it."""
+    """A queued message, with the correlation ids of the call that caused it."""
 
     id: str
     body: bytes
@@ -49,33 +49,33 @@ class WebhookMessage:
 
 
 class LedgerConnections(Protocol):
-    """Where the books are."""
+    """The connections to the ledger."""
 
     changed: threading.Event
 
     def reading(self) -> AbstractContextManager[sqlite3.Connection]:
-        """Open a connection to look."""
+        """Open a connection for reading."""
 
     def writing(self, *, flushed: bool = True) -> AbstractContextManager[sqlite3.Connection]:
-        """Open a transaction; committed at the end, and flushed to disk unless that does not matter."""
+        """Open a transaction; it commits at the end of the block, flushed to disk by default."""
 
 
-def enqueue(connection: sqlite3.Connection, controls: BehaviourSettings, event: str, data: Mapping[str, Any]) -> None:
-    """Write down a message, in the caller's transaction; none where nobody wants to be told.
+def enqueue(connection: sqlite3.Connection, behaviour: BehaviourSettings, event: str, data: Mapping[str, Any]) -> None:
+    """Insert a message in the caller's transaction, if a webhook address is set.
 
     Args:
-        connection: with the transaction of the change.
-        controls: whether, when, and how unreliably it is sent.
-        event: what happened, such as ``charge.succeeded``.
-        data: the charge as it stands now.
+        connection: the caller's transaction.
+        behaviour: the address, the delay, and the rates of faults.
+        event: the event type, such as ``charge.succeeded``.
+        data: the charge after the change.
     """
-    if controls.webhook_url is None:
+    if behaviour.webhook_url is None:
         return
     message_id = f"evt_{secrets.token_hex(12)}"
-    due_at = time.time() + controls.webhook_delay_ms / 1000
-    if random.random() < controls.webhook_reorder_rate:
+    due_at = time.time() + behaviour.webhook_delay_ms / 1000
+    if random.random() < behaviour.webhook_reorder_rate:
         due_at += random.uniform(*EXTRA_DELAY_S)
-    state = "given_up" if random.random() < controls.webhook_loss_rate else "owed"
+    state = "given_up" if random.random() < behaviour.webhook_loss_rate else "owed"
     body = json.dumps({"id": message_id, "type": event, "data": dict(data)})
     connection.execute(
         "INSERT INTO messages (id, body, ids, state, due_at) VALUES (?, ?, ?, ?, ?)",
@@ -84,87 +84,87 @@ def enqueue(connection: sqlite3.Connection, controls: BehaviourSettings, event: 
 
 
 class WebhookOutbox:
-    """The messages of one provider.
+    """The queued messages.
 
     Args:
-        books: where they are written.
+        ledger: stores the messages.
     """
 
-    def __init__(self, books: LedgerConnections) -> None:
-        self._books = books
+    def __init__(self, ledger: LedgerConnections) -> None:
+        self._ledger = ledger
         self._lock = threading.Lock()
-        self._on_their_way: set[str] = set()
+        self._leased: set[str] = set()
 
     @contextmanager
     def lease_next(self) -> Iterator[WebhookMessage | None]:
-        """Have a due message to oneself for the block; ``None`` where there is none."""
+        """Lease a due message for the block; ``None`` if no message is due."""
         with self._lock:
-            message = self._next()
+            message = self._next_due()
             if message is not None:
-                self._on_their_way.add(message.id)
+                self._leased.add(message.id)
         try:
             yield message
         finally:
             if message is not None:
                 with self._lock:
-                    self._on_their_way.discard(message.id)
+                    self._leased.discard(message.id)
 
-    def wait(self, most_s: float) -> None:
-        """Return when a message may be due that was not at the last look, which began with :meth:`begin_look`.
+    def wait(self, max_s: float) -> None:
+        """Wait until a message may be due that was not due at the last poll, which began with :meth:`start_poll`.
 
         Args:
-            most_s: return after this in any case.
+            max_s: the longest wait.
         """
-        with self._books.reading() as connection:
+        with self._ledger.reading() as connection:
             (due_at,) = connection.execute("SELECT min(due_at) FROM messages WHERE state = 'owed'").fetchone()
-        self._books.changed.wait(most_s if due_at is None else min(most_s, max(0.0, due_at - time.time())))
+        self._ledger.changed.wait(max_s if due_at is None else min(max_s, max(0.0, due_at - time.time())))
 
     def start_poll(self) -> None:
-        """Let what is written from now on end the next :meth:`wait`."""
-        self._books.changed.clear()
+        """Begin a poll: a message that is written from now on ends the next :meth:`wait`."""
+        self._ledger.changed.clear()
 
-    def mark_delivered(self, message: WebhookMessage, controls: BehaviourSettings) -> None:
-        """Cross a message off, unless it is to be sent once more on purpose."""
-        again = random.random() < controls.webhook_duplicate_rate
+    def mark_delivered(self, message: WebhookMessage, behaviour: BehaviourSettings) -> None:
+        """Mark a message as delivered, unless a duplicate is to be sent."""
+        is_duplicated = random.random() < behaviour.webhook_duplicate_rate
         due_at = time.time() + random.uniform(*EXTRA_DELAY_S)
-        with self._books.writing(flushed=False) as connection:  # lost in a crash, it is only sent once more
+        with self._ledger.writing(flushed=False) as connection:  # a crash that loses this commit causes a duplicate
             repeated = connection.execute(
                 "UPDATE messages SET repeats = 1, due_at = ? WHERE id = ? AND repeats = 0 AND ?",
-                (due_at, message.id, again),
+                (due_at, message.id, is_duplicated),
             )
             if not repeated.rowcount:
                 connection.execute("UPDATE messages SET state = 'taken' WHERE id = ?", (message.id,))
 
-    def mark_failed(self, message: WebhookMessage, controls: BehaviourSettings) -> None:
-        """Note that nobody took it, and when to try again."""
+    def mark_failed(self, message: WebhookMessage, behaviour: BehaviourSettings) -> None:
+        """Record a failed delivery, and the time of the next attempt."""
         attempts = message.attempts + 1
-        pause_s = ExponentialBackoff(controls.webhook_retry_ms / 1000, MAX_PAUSE_S).bound_s(attempts)
+        pause_s = ExponentialBackoff(behaviour.webhook_retry_ms / 1000, MAX_PAUSE_S).bound_s(attempts)
         state = "owed" if attempts < MAX_ATTEMPTS else "given_up"
-        with self._books.writing(flushed=False) as connection:
+        with self._ledger.writing(flushed=False) as connection:
             connection.execute(
                 "UPDATE messages SET attempts = ?, due_at = ?, state = ? WHERE id = ?",
                 (attempts, time.time() + pause_s, state, message.id),
             )
 
     def give_up_all(self) -> None:
-        """Stop owing what is owed."""
-        with self._books.writing() as connection:
+        """Give up all messages that are not delivered."""
+        with self._ledger.writing() as connection:
             connection.execute("UPDATE messages SET state = 'given_up' WHERE state = 'owed'")
 
     def count_by_state(self) -> dict[str, int]:
-        """Return how many messages are owed, taken and given up."""
-        with self._books.reading() as connection:
-            found = dict(connection.execute("SELECT state, count(*) FROM messages GROUP BY state").fetchall())
-        return {state: found.get(state, 0) for state in ("owed", "taken", "given_up")}
+        """Return the number of messages in each state."""
+        with self._ledger.reading() as connection:
+            counts = dict(connection.execute("SELECT state, count(*) FROM messages GROUP BY state").fetchall())
+        return {state: counts.get(state, 0) for state in ("owed", "taken", "given_up")}
 
-    def _next(self) -> WebhookMessage | None:
-        with self._books.reading() as connection:
+    def _next_due(self) -> WebhookMessage | None:
+        with self._ledger.reading() as connection:
             rows = connection.execute(
                 "SELECT id, body, ids, attempts FROM messages WHERE state = 'owed' AND due_at <= ?"
                 " ORDER BY due_at LIMIT ?",
-                (time.time(), len(self._on_their_way) + 1),
+                (time.time(), len(self._leased) + 1),
             ).fetchall()
         for row in rows:
-            if row["id"] not in self._on_their_way:
+            if row["id"] not in self._leased:
                 return WebhookMessage(row["id"], row["body"].encode(), json.loads(row["ids"]), row["attempts"])
         return None

@@ -1,21 +1,21 @@
-"""The test cards: what each token makes the provider do. These are faults on purpose, and named as such."""
+"""The tokens of the test cards, with the behaviour of a charge for each. The faults are intended."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 SLOW_S = 1.5
-"""Late, but inside any sensible timeout."""
+"""Slow, but shorter than a usual timeout."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenBehaviour:
-    """How a charge with a token goes.
+    """The behaviour of a charge.
 
     Args:
-        status: the HTTP status of the answer; money moves only with 201.
-        before_s: seconds the provider thinks before it does anything.
-        silent: whether it keeps its answer to itself until the caller has given up.
+        status: the HTTP status of the response; only with 201 the card is charged.
+        delay_s: seconds before the charge.
+        silent: whether the response is delayed until the caller has given up.
     """
 
     status: int = 201
@@ -23,7 +23,7 @@ class TokenBehaviour:
     silent: bool = False
 
 
-BEHAVIOURS: Mapping[str, TokenBehaviour] = MappingProxyType(
+TOKENS: Mapping[str, TokenBehaviour] = MappingProxyType(
     {
         "tok_ok": TokenBehaviour(),
         "tok_declined": TokenBehaviour(status=402),

@@ -1,4 +1,4 @@
-"""What the provider's answers look like: JSON, and where it refuses, a code a program can read."""
+"""The provider's JSON responses; a refusal has a machine-readable code."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from flask import Response, jsonify
 
 
 def respond(status: int, body: Mapping[str, Any]) -> Response:
-    """Build an answer."""
+    """Build a response."""
     response = jsonify(body)
     response.status_code = status
     return response
