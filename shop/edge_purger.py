@@ -78,7 +78,15 @@ class PurgerRound:
 
     def run_once(self) -> None:
         """Follow the switches and repeat purges first; then count responses, rotate the log and publish."""
-        self._follow_switches()
+        self._poller.refresh()
+        snapshot = self._poller.current()
+        if self._snapshot is not None and snapshot != self._snapshot:
+            self._purger.flush("a switch was flipped")  # any switch may change a page
+            self._rounds_to_settle = POLLS_PER_REFRESH + 1
+        self._snapshot = snapshot
+        if self._rounds_to_settle or snapshot["cache.edge"] == "off":
+            self._rounds_to_settle = max(0, self._rounds_to_settle - 1)
+            self._purger.enforce_empty()
         self._purger.run_once()
         self._counter.run_once()
         self.publish_once()
@@ -92,17 +100,6 @@ class PurgerRound:
         if not self._published:
             publish(STATIC, self._home)
             self._published = True
-
-    def _follow_switches(self) -> None:
-        self._poller.refresh()
-        snapshot = self._poller.current()
-        if self._snapshot is not None and snapshot != self._snapshot:
-            self._purger.flush("a switch was flipped")  # any switch may change a page
-            self._rounds_to_settle = POLLS_PER_REFRESH + 1
-        self._snapshot = snapshot
-        if self._rounds_to_settle or snapshot["cache.edge"] == "off":
-            self._rounds_to_settle = max(0, self._rounds_to_settle - 1)
-            self._purger.enforce_empty()
 
 
 class EdgePurger:

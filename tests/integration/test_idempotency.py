@@ -194,7 +194,7 @@ def test_a_response_too_long_to_store_is_not_made_twice(browsers, database, monk
     ann = browsers(ANN)
     assert add(ann, "one").status_code == 200
     again = add(ann, "one")
-    assert (again.status_code, "too long to be kept" in again.json["detail"]) == (409, True)
+    assert (again.status_code, "too long to be stored" in again.json["detail"]) == (409, True)
     assert pieces(database) == 1
     with database.reading() as session:
         assert session.execute(text("SELECT length(body) FROM idempotency_keys")).scalar_one() == 0

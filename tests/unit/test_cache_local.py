@@ -91,10 +91,10 @@ def test_invalidation_drops_exactly_the_copies_with_the_tag(local):
 def test_expired_and_evicted_copies_leave_no_tags(local, clock):
     for number in range(1000):
         keep(local, f"k{number}", [f"t{number}", "all"])
-    assert len(local._keys_of) == 4  # three copies, and the tag they share
+    assert len(local.tags) == 4  # three copies, and the tag they share
     clock.advance(TTL_S)
     assert held(local, *(f"k{number}" for number in range(1000))) == []
-    assert local._keys_of == {}
+    assert local.tags == frozenset()
 
 
 def test_a_value_read_before_an_invalidation_is_rejected(local):
@@ -151,9 +151,9 @@ def test_concurrent_threads_keep_the_sizes_consistent(local):
         try:
             for number in range(2000):
                 key = f"k{(number * seed) % 7}"
-                moment = local.generation()
+                generation = local.generation()
                 if local.get(key) is None:
-                    local.put(key, b"v" * 90, [f"t{seed}", "all"], 60, moment)
+                    local.put(key, b"v" * 90, [f"t{seed}", "all"], 60, generation)
                 if number % 50 == 0:
                     local.invalidate(["all" if seed % 2 else f"t{seed}"])
         except Exception as error:  # noqa: BLE001 - a thread's failure must reach the test
@@ -165,8 +165,10 @@ def test_concurrent_threads_keep_the_sizes_consistent(local):
     for thread in threads:
         thread.join()
     assert not failed
-    assert local._bytes == sum(kept.size for kept in local._copies.values()) <= ROOM_FOR_THREE
-    assert local._keys_of.keys() == {tag for kept in local._copies.values() for tag in kept.tags}
+    copies = [copy for number in range(7) if (copy := local.get(f"k{number}"))]
+    assert (local.size.copies, local.size.bytes) == (len(copies), sum(copy.size for copy in copies))
+    assert local.size.bytes <= ROOM_FOR_THREE
+    assert local.tags == {tag for copy in copies for tag in copy.tags}
 
 
 FORKED = """

@@ -136,8 +136,7 @@ def test_negative_copies_evict_only_negative_copies(cache, local):
         with pytest.raises(Gone):
             take(cache, source, f"made up {number}")
     assert local.get("real").value == b"here"
-    assert len(local._negatives) == NEGATIVES_LIMIT
-    assert len(local._copies) == NEGATIVES_LIMIT + 1
+    assert local.size.copies == NEGATIVES_LIMIT + 1
 
 
 def test_a_do_not_cache_value_is_returned_and_not_stored(cache, local):
@@ -195,7 +194,8 @@ def test_a_scan_evicts_no_copy_used_twice(clock, seen):
     assert sum(local.get(f"hot {number:02}") is not None for number in range(50)) == 50
     assert sum(event.copies for event in seen if isinstance(event, CopiesEvicted)) > 4900
     held = [event for event in seen if isinstance(event, LocalSize)][-1]
-    assert held.bytes == sum(kept.size for kept in local._copies.values()) <= 100 * size
+    keys = [*(f"hot {number:02}" for number in range(50)), *(f"scan {number}" for number in range(5000))]
+    assert held.bytes == sum(copy.size for key in keys if (copy := local.get(key))) <= 100 * size
 
 
 def test_unused_copies_of_the_main_queue_are_evicted(clock):
@@ -204,9 +204,10 @@ def test_unused_copies_of_the_main_queue_are_evicted(clock):
     for number in range(200):
         local.put(f"k{number:03}", b"v" * 94, (), 60, local.generation())
         local.get(f"k{number:03}")
-    assert [number for number in range(200) if local.get(f"k{number:03}")] == list(range(190, 200))
-    assert local._bytes == sum(kept.size for kept in local._copies.values())
-    assert local._small_bytes == sum(kept.size for kept in local._small.values())
+    copies = {number: copy for number in range(200) if (copy := local.get(f"k{number:03}"))}
+    assert list(copies) == list(range(190, 200))
+    assert local.size.bytes == sum(copy.size for copy in copies.values())
+    assert local._small_bytes == sum(copy.size for copy in local._small.values())  # no event or method shows it
 
 
 def test_random_use_keeps_the_sizes_consistent(clock):
@@ -224,11 +225,14 @@ def test_random_use_keeps_the_sizes_consistent(clock):
             local.invalidate([key])
         else:
             clock.advance(1)
-    queued = [*local._small.values(), *local._main.values(), *local._negatives.values()]
-    assert sorted(map(id, queued)) == sorted(map(id, local._copies.values()))
-    assert local._bytes == sum(kept.size for kept in queued) <= 20 * (OVERHEAD_BYTES + 100)
-    assert local._small_bytes == sum(kept.size for kept in local._small.values())
-    assert local._keys_of.keys() == {tag for kept in queued for tag in kept.tags}
+    copies = {key: copy for number in range(60) if (copy := local.get(key := f"k{number}"))}
+    assert (local.size.copies, local.size.bytes) == (len(copies), sum(copy.size for copy in copies.values()))
+    assert local.size.bytes <= 20 * (OVERHEAD_BYTES + 100)
+    assert local.tags == {tag for copy in copies.values() for tag in copy.tags}
+    assert all(copy.queue[key] is copy for key, copy in copies.items())
+    queues = {id(copy.queue): copy.queue for copy in copies.values()}
+    assert sum(map(len, queues.values())) == len(copies)
+    assert local._small_bytes == sum(copy.size for copy in local._small.values())  # no event or method shows it
 
 
 def test_a_failed_refill_is_emitted_and_the_others_run(cache, seen):

@@ -21,7 +21,15 @@ import time
 from collections.abc import Callable, Sequence
 
 from shop.clock import Clock
-from shop.patterns.caching.entry import CacheEntry, CachePolicy, DoNotCache, FreshnessState, TaggedValue, found_tags
+from shop.patterns.caching.entry import (
+    MISSING,
+    CacheEntry,
+    CachePolicy,
+    DoNotCache,
+    FreshnessState,
+    TaggedValue,
+    found_tags,
+)
 from shop.patterns.caching.events import Emit, LookupFinished, Outcome, PeekMissed, TagsInvalidated, ignore
 from shop.patterns.caching.levels import CacheLevel, ReadResult
 from shop.patterns.caching.load_options import FailureBackoff, LoadOptions
@@ -245,7 +253,7 @@ class CacheLookup:
         self._level = loader.level
         self._strategy = strategy
         self._due: dict[str, float] = {}
-        """Keys that :meth:`peek` found due for a refresh, each with the expiry of the entry it found.
+        """Keys that are due for a refresh, noted by :meth:`peek`, each with the expiry of the entry.
 
         The next reader that may load refreshes that entry without another draw; an entry that another process has
         stored in its place is not due."""
@@ -305,25 +313,18 @@ class CacheLookup:
         if not self.is_cacheable(request.policy):
             return None
         started = time.perf_counter()
-        with_expiry = self._read_fresh(request)
-        if with_expiry is None:
-            self._loader.emit(PeekMissed(self._level.name, time.perf_counter() - started))
-            return None
-        return self._serve_hit(request, *with_expiry, started)
-
-    def _read_fresh(self, request: CacheRequest) -> Served | None:
         try:
             freshness = self._loader.check_freshness(request, self._level.read(request.key, request.tags))
         except CacheUnavailable:
-            return None
+            freshness = MISSING
         entry = freshness.entry
-        if freshness.state != "fresh" or entry is None or entry.negative:
-            return None
-        refresh_at = self._strategy.refresh_at(request, entry)
-        if refresh_at <= self._loader.now():
+        if freshness.state == "fresh" and entry is not None and not entry.negative:
+            refresh_at = self._strategy.refresh_at(request, entry)
+            if refresh_at > self._loader.now():
+                return self._serve_hit(request, entry, refresh_at, started)
             self._due[request.key] = entry.fresh_until
-            return None
-        return entry, refresh_at
+        self._loader.emit(PeekMissed(self._level.name, time.perf_counter() - started))
+        return None
 
     def _serve_fresh(self, request: CacheRequest, entry: CacheEntry, started: float) -> Served:
         is_due = self._due.pop(request.key, None) == entry.fresh_until
@@ -355,7 +356,7 @@ class CacheLookup:
     def _load_without_level(
         self, request: CacheRequest, invalidation_count: int | None, spent: float, *, level_down: bool
     ) -> Served:
-        """Load; the process's threads share the load if it can be told whether an invalidation came in between."""
+        """Load; the process's threads share the load if invalidations in between can be recognised."""
         name = request.policy.name
         self._loader.emit(LookupFinished(self._level.name, name, "bypass", 0, False, spent, level_down))
         is_cacheable = self._loader.is_cacheable(request.policy)

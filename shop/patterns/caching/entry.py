@@ -90,7 +90,7 @@ CATALOGUE = CachePolicy("catalogue", ttl_s=5 * 60, stale_while_revalidate_s=60, 
 SEARCH = CachePolicy("search", ttl_s=30, stale_while_revalidate_s=30, stale_if_error_s=OUTAGE_S)
 """Results of typed searches: seldom requested twice, and all invalidated by any change that may alter one of them."""
 PERSONAL = CachePolicy("personal", ttl_s=60, private=True, stale_while_revalidate_s=60, stale_if_error_s=60)
-"""Belongs to one person, who notices when it is late."""
+"""Belongs to one person, and that person notices stale data."""
 NEGATIVE = CachePolicy("negative", ttl_s=10, negative=True)
 """That something does not exist. Short: a mistaken address is seldom requested again, and an editor who has just made
 the thing wants to see it. Never stale: looking again costs nothing."""
@@ -133,7 +133,7 @@ class DoNotCache(bytes):
 
 
 class TaggedValue(bytes):
-    """A value with the further tags that its loader found: what it shows besides the requested thing."""
+    """A value with the further tags that its loader found: the tags of the other things it shows."""
 
     tags: tuple[str, ...]
 
@@ -180,7 +180,7 @@ class CacheEntry(NamedTuple):
     value: bytes
     fresh_until: float
     """Afterwards it is served only while its successor is loaded, or when loading fails."""
-    kept_until: float
+    grace_until: float
     """Afterwards it is not served, even if the level still holds it."""
     load_s: float
     """Seconds the loader took: the cost of one more load."""
@@ -197,7 +197,7 @@ def encode(entry: CacheEntry, tags: Sequence[str] = ()) -> bytes:
     header = [
         VERSION,
         round(entry.fresh_until, 3),
-        round(entry.kept_until, 3),
+        round(entry.grace_until, 3),
         round(entry.load_s, 6),
         int(entry.negative),
         entry.digest or digest(entry.value),
@@ -213,10 +213,12 @@ def decode(stored: bytes) -> CacheEntry | None:
     if not separator:
         return None
     try:
-        (version, fresh_until, kept_until, load_s, negative, value_digest, _, versions), _ = _read_json(header.decode())
+        (version, fresh_until, grace_until, load_s, negative, value_digest, _, versions), _ = _read_json(
+            header.decode()
+        )
         if version != VERSION or not isinstance(versions, list):
             return None
-        times = float(fresh_until), float(kept_until), float(load_s)
+        times = float(fresh_until), float(grace_until), float(load_s)
         return CacheEntry(value, *times, tuple(versions), negative == 1, str(value_digest))
     except (ValueError, TypeError):
         return None
@@ -262,7 +264,7 @@ def check_freshness(reading: ReadResult, now: float) -> EntryFreshness:
     if reading.stored is None:
         return MISSING
     entry = decode(reading.stored)
-    if entry is None or entry.kept_until <= now:
+    if entry is None or entry.grace_until <= now:
         return MISSING
     state: FreshnessState = "fresh" if entry.fresh_until > now else "expired"
     if entry.versions == reading.versions:
@@ -286,8 +288,8 @@ def limit_lifetime(freshness: EntryFreshness, entry: CacheEntry, now: float, lon
     """
     if entry.fresh_until - now <= longest_s:
         return freshness
-    grace_s = entry.kept_until - entry.fresh_until
-    return freshness._replace(state="expired", entry=entry._replace(fresh_until=now, kept_until=now + grace_s))
+    grace_s = entry.grace_until - entry.fresh_until
+    return freshness._replace(state="expired", entry=entry._replace(fresh_until=now, grace_until=now + grace_s))
 
 
 def xfetch(fresh_until: float, load_s: float, draw: float, beta: float = BETA) -> float:

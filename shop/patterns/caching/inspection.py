@@ -59,7 +59,7 @@ def inspect(level: CacheLevel, key: str, now: float) -> EntryInspection:
         key=key,
         state=check_freshness(reading, now).state,
         fresh_s=round(entry.fresh_until - now, 1),
-        kept_s=round(entry.kept_until - now, 1),
+        kept_s=round(entry.grace_until - now, 1),
         load_s=entry.load_s,
         bytes=len(stored),
         negative=entry.negative,

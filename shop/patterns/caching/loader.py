@@ -290,7 +290,7 @@ class CacheLoader:
             self.emit(TooLarge(self.level.name, request.policy.name, len(encoded)))
             return False
         ephemeral_tags = before.created if entry.negative else ()
-        self.level.write(request.key, encoded, entry.kept_until - self.now(), lease, ephemeral_tags)
+        self.level.write(request.key, encoded, entry.grace_until - self.now(), lease, ephemeral_tags)
         self.emit(EntryStored(self.level.name, request.policy.name, len(encoded)))
         return True
 

@@ -153,6 +153,16 @@ class LocalLevel:
         """Return the number of invalidations so far, counted with or without broadcasts."""
         return self._invalidation_count
 
+    @property
+    def size(self) -> LocalSize:
+        """Return the number of copies and their bytes."""
+        return LocalSize(self.name, len(self._copies), self._bytes)
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """Return the tags of all copies."""
+        return frozenset(self._keys_of)
+
     def get(self, key: str) -> LocalEntry | None:
         """Return the copy under ``key`` unless it has expired, and mark it as used."""
         entry = self._copies.get(key)
@@ -197,11 +207,15 @@ class LocalLevel:
             self._remove(key)
             queue = self._negatives if negative else self._main if was_main else self._small
             self._insert(key, LocalEntry(value, value_digest, expires_at, tuple(tags), size, negative, queue))
-            evicted = self._make_room()
-            held = self._held()
+            evicted = []
+            while len(self._negatives) > NEGATIVES_LIMIT:
+                evicted.append(self._remove(next(iter(self._negatives))))
+            while self._bytes > self._limit_bytes:
+                evicted.append(self._remove(self._least_useful()))
+            new_size = self.size
         if evicted:
-            self._emit(CopiesEvicted(self.name, len(evicted), sum(entry.size for entry in evicted)))
-        self._emit(held)
+            self._emit(CopiesEvicted(self.name, len(evicted), sum(entry.size for entry in evicted if entry)))
+        self._emit(new_size)
         return True
 
     def invalidate(self, tags: Sequence[str]) -> None:
@@ -211,8 +225,8 @@ class LocalLevel:
             for tag in tags:
                 for key in tuple(self._keys_of.get(tag, ())):
                     self._remove(key)
-            held = self._held()
-        self._emit(held)
+            size = self.size
+        self._emit(size)
 
     def set_connected(self, *, connected: bool) -> None:
         """Note whether broadcasts arrive from now on; drop all copies in both cases."""
@@ -220,11 +234,8 @@ class LocalLevel:
             self._invalidation_count += 1
             self._clear()
             self._connected = connected
-            held = self._held()
-        self._emit(held)
-
-    def _held(self) -> LocalSize:
-        return LocalSize(self.name, len(self._copies), self._bytes)
+            size = self.size
+        self._emit(size)
 
     def _insert(self, key: str, entry: LocalEntry) -> None:
         self._copies[key] = entry.queue[key] = entry
@@ -232,15 +243,6 @@ class LocalLevel:
         self._small_bytes += entry.size if entry.queue is self._small else 0
         for tag in entry.tags:
             self._keys_of.setdefault(tag, set()).add(key)
-
-    def _make_room(self) -> list[LocalEntry]:
-        """Evict until everything fits."""
-        evicted = []
-        while len(self._negatives) > NEGATIVES_LIMIT:
-            evicted.append(self._remove(next(iter(self._negatives))))
-        while self._bytes > self._limit_bytes:
-            evicted.append(self._remove(self._least_useful()))
-        return [entry for entry in evicted if entry is not None]
 
     def _least_useful(self) -> str:
         """Return the key to evict; give each copy that was used another turn."""

@@ -262,18 +262,15 @@ class SharedLevel:
         if writes != "accepted":
             self._writes = "accepted"
         if pending:
-            self._remove_delivered(pending)
+            with self._lock:
+                for tag, attempt in pending.items():
+                    if self._pending.get(tag) == attempt:  # else it was added again meanwhile
+                        del self._pending[tag]
         return answers[len(first) :]
 
     def _add_pending(self, tags: Sequence[str]) -> None:
         with self._lock:
             self._pending.update((tag, next(self._attempts)) for tag in tags)
-
-    def _remove_delivered(self, delivered: dict[str, int]) -> None:
-        with self._lock:
-            for tag, attempt in delivered.items():
-                if self._pending.get(tag) == attempt:  # else it was added again while this was under way
-                    del self._pending[tag]
 
 
 def _read_commands(key: str, tags: Sequence[str]) -> list[Command]:

@@ -32,7 +32,7 @@ REPEAT_S = 1.0
 STALE_WORKER_S = LOCAL_TTL_S
 """Seconds after a change in which a worker may still answer with old data: the lifetime of a local entry whose
 invalidation the worker missed. A lost connection is noticed sooner. But a message may be lost, and a worker that was
-suspended may answer before it hears."""
+suspended may answer before it receives an invalidation."""
 SLOWEST_FILL_S = 16.0
 """Seconds the edge waits for an answer: ``proxy_connect_timeout`` and ``proxy_read_timeout`` in its configuration."""
 LATE_FILL_S = STALE_WORKER_S + SLOWEST_FILL_S

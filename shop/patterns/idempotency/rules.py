@@ -14,9 +14,11 @@ FINAL_REFUSALS = frozenset({DECLINED, 403, 404, 410})
 MAX_BODY = 64 * 1024
 """Longest body that is stored, in bytes; the response of a full cart has 50,000."""
 RETRY_AFTER_S = 2
-REUSED = "This key was used for another request; take a new one."
-TOO_LONG = "This was done, and its answer was too long to be kept. Read what it changed; do not send it again."
-IN_FLIGHT = "A request with this key is being worked on; ask again in a moment."
+REUSED = "This key was used for another request; use a new one."
+TOO_LONG = (
+    "The request was executed, but its response was too long to be stored. Check the result; do not send it again."
+)
+IN_FLIGHT = "A request with this key is in progress; try again in a moment."
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ class OutboxRelay:
         """
         total = 0
         while not self._is_blocked or self._free_capacity() > 0:
-            claimed = self._database.run_in_transaction(_claim)
+            claimed = self._database.run_in_transaction(claim_messages)
             if not claimed:
                 break
             self._is_blocked = True  # it stays so if the broker is down
@@ -122,7 +122,7 @@ def backlog(session: Session) -> OutboxBacklog:
     return OutboxBacklog(waiting, max(0.0, float(oldest or 0)))
 
 
-def _claim(session: Session) -> list[tuple[int, QueueMessage]]:
+def claim_messages(session: Session) -> list[tuple[int, QueueMessage]]:
     """Claim the next messages; return them with the ids of their rows, in the order of the ids."""
     rows = session.execute(_CLAIM, {"lease": CLAIM, "batch": BATCH}).all()
     return [(row_id, QueueMessage(*columns)) for row_id, *columns in sorted(rows, key=lambda row: row.id)]
