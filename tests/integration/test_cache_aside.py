@@ -85,7 +85,7 @@ def test_an_invalidated_entry_stays_invalid_after_tag_eviction(cache, cache_clie
     assert cache.get_or_load("k", CATALOGUE, ["a"], source) == b"two"
 
 
-def test_a_load_that_began_before_an_invalidation_never_counts_as_fresh(cache, level):
+def test_a_load_from_before_an_invalidation_is_never_fresh(cache, level):
     """A slow reader has read the old row; the row changes and is purged; only then does the reader fill."""
     has_read, may_fill = threading.Event(), threading.Event()
 

@@ -163,7 +163,7 @@ def test_an_entry_read_just_before_an_invalidation_leaves_no_copy(start):
     assert one.take(b"new") == b"new"
 
 
-def test_a_lost_connection_costs_every_copy_and_the_level_comes_back(start, settings):
+def test_a_lost_connection_drops_all_copies_until_reconnected(start, settings):
     one = start()
     one.take(b"old", tags=())
     with redis.Redis.from_url(settings.cache_url) as client:

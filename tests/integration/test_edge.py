@@ -96,14 +96,14 @@ def test_a_public_answer_is_kept_when_the_application_says_so(edge, origin, path
     assert len(origin.asked) == 1
 
 
-def test_what_a_client_says_of_its_patience_is_not_passed_on(edge, origin):
+def test_a_clients_deadline_header_is_not_passed_on(edge, origin):
     for path in ("/cart", "/p/blue-mug"):
         edge.get(path, X_Deadline_Ms="1")
     assert ["x-deadline-ms" in asked.headers for asked in origin.asked] == [False, False]
 
 
 @pytest.mark.parametrize("path", PRIVATE)
-def test_a_private_route_is_never_kept_whatever_is_said_of_it(edge, origin, path):
+def test_a_private_route_is_never_cached(edge, origin, path):
     assert [edge.entry(path), edge.entry(path)] == ["fwd=bypass"] * 2
     assert len(origin.asked) == 2
     assert "x-edge-key" not in origin.asked[0].headers
@@ -125,7 +125,7 @@ def test_nothing_but_x_accel_expires_keeps_an_answer(edge, origin, headers):
 
 
 @pytest.mark.parametrize("says", ["no-store", "private", "no-cache", "max-age=0"])
-def test_what_browsers_are_told_does_not_bind_the_edge(edge, origin, says):
+def test_headers_for_browsers_do_not_bind_the_edge(edge, origin, says):
     origin.says(X_Accel_Expires="60", Cache_Control=says)
     edge.get("/")
     answer = edge.get("/")
@@ -134,7 +134,7 @@ def test_what_browsers_are_told_does_not_bind_the_edge(edge, origin, says):
     assert "X-Accel-Expires" not in answer.headers
 
 
-def test_an_answer_that_sets_a_cookie_is_never_kept(edge, origin):
+def test_an_answer_that_sets_a_cookie_is_never_cached(edge, origin):
     origin.says(X_Accel_Expires="60", Set_Cookie="session=hers")
     edge.get("/")
     origin.says()
@@ -144,7 +144,7 @@ def test_an_answer_that_sets_a_cookie_is_never_kept(edge, origin):
 
 
 @pytest.mark.parametrize("status", [301, 404, 410, 422, 500, 503])
-def test_what_is_no_success_is_kept_only_on_demand(edge, origin, status):
+def test_an_unsuccessful_answer_is_cached_only_on_request(edge, origin, status):
     origin.says(status=status)
     assert [edge.entry("/"), edge.entry("/")] == ["fwd=miss"] * 2
 
@@ -152,7 +152,7 @@ def test_what_is_no_success_is_kept_only_on_demand(edge, origin, status):
 # ---- who asks ----
 
 
-def test_a_public_route_sees_no_cookie_and_whoever_brings_one_gets_the_kept_answer(edge, origin):
+def test_a_public_route_gets_no_cookie_and_ignores_it(edge, origin):
     edge.get("/", Cookie="session=hers")
     assert "cookie" not in origin.asked[0].headers
     assert edge.entry("/", Cookie="session=his") == "hit"
@@ -163,14 +163,14 @@ def test_a_private_route_is_given_the_cookie(edge, origin):
     assert origin.asked[0].headers["cookie"] == "session=hers"
 
 
-def test_a_write_on_a_public_path_is_given_cookie_and_query(edge, origin):
+def test_a_write_on_a_public_path_keeps_cookie_and_query(edge, origin):
     edge.client.post("/api/v1/products/blue-mug/reviews?x=1", json={}, headers={"Cookie": "session=hers"})
     assert origin.asked[0].headers["cookie"] == "session=hers"
     assert origin.asked[0].target == "/api/v1/products/blue-mug/reviews?x=1"
     assert "x-edge-key" not in origin.asked[0].headers
 
 
-def test_who_says_who_he_is_neither_gets_the_kept_answer_nor_leaves_one(edge, origin):
+def test_a_request_with_credentials_bypasses_the_cache(edge, origin):
     assert edge.entry("/", Authorization="Bearer a") == "fwd=bypass"
     assert edge.entry("/") == "fwd=miss; stored"
     origin.says(b"for him alone", X_Accel_Expires="60")
@@ -180,7 +180,7 @@ def test_who_says_who_he_is_neither_gets_the_kept_answer_nor_leaves_one(edge, or
     assert [asked.headers.get("authorization") for asked in origin.asked] == ["Bearer a", None, "Bearer a"]
 
 
-def test_a_client_cannot_name_a_key_or_an_address_for_itself(edge, origin):
+def test_a_client_cannot_set_the_cache_key_or_its_address(edge, origin):
     said = {"X_Edge_Key": "/forged", "X_Forwarded_For": "6.6.6.6", "X_Forwarded_Proto": "https", "Forwarded": "for=6"}
     for path in ("/cart", "/"):
         edge.get(path, **said, X_Forwarded_Host="evil.test")
@@ -207,7 +207,7 @@ def test_a_proxy_in_front_is_believed_if_it_is_ours(settings, shared_origin, tmp
         behind.stop()
 
 
-def test_the_host_is_passed_on_with_its_port_and_is_no_part_of_the_key(edge, origin):
+def test_the_host_is_passed_on_and_not_in_the_key(edge, origin):
     assert edge.entry("/", Host="shop.test:8080") == "fwd=miss; stored"
     assert origin.asked[0].headers["host"] == "shop.test:8080"
     assert edge.entry("/", Host="www.shop.test") == "hit"
@@ -245,13 +245,13 @@ def test_the_application_is_asked_exactly_what_the_key_says(edge, origin, writte
     assert edge.store.path(asked).exists()
 
 
-def test_several_brands_at_once_are_passed_on_whole_and_not_kept(edge, origin):
+def test_several_brands_are_passed_on_uncached(edge, origin):
     path = "/c/mugs?brand=a&sort=newest&brand=b"
     assert [edge.entry(path), edge.entry(path)] == ["fwd=bypass"] * 2
     assert origin.asked[0].target == path
 
 
-def test_head_is_answered_from_what_get_keeps_and_the_other_way_round(edge, origin):
+def test_head_and_get_share_one_cached_answer(edge, origin):
     assert entry(edge.client.head("/")) == "fwd=miss; stored"
     answer = edge.get("/")
     assert (entry(answer), answer.content) == ("hit", b"a page")
@@ -264,7 +264,7 @@ ID = "a-well-formed-id"
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
 
 
-def test_well_formed_ids_are_passed_on_and_echoed_on_every_way(edge, origin):
+def test_well_formed_ids_are_passed_on_and_returned(edge, origin):
     for path in ("/", "/", "/cart"):  # fetched, kept, private
         answer = edge.get(path, X_Request_ID=ID, traceparent=TRACE)
         assert (answer.headers["X-Request-ID"], answer.headers["traceparent"]) == (ID, TRACE)
@@ -286,7 +286,7 @@ def test_a_traceparent_that_is_not_well_formed_is_made_anew(edge, origin, bad):
     assert origin.asked[0].headers["traceparent"] == made
 
 
-def test_a_kept_answer_carries_this_request_s_ids_and_nothing_else_of_the_stored_one_s(edge, origin):
+def test_a_cached_answer_has_the_ids_of_this_request(edge, origin):
     of_then = {"X-Request-ID": "of-another-time", "traceparent": "x", "Server-Timing": "db;dur=9"}
     origin.reply = lambda asked: Reply(headers={**KEPT, **of_then, "Cache-Status": "shop-shared; fwd=miss; stored"})
     first, again = edge.get("/", X_Request_ID=ID), edge.get("/")
@@ -310,7 +310,7 @@ def test_age_and_lifetime_are_counted_in_seconds(edge, origin, age):
     assert not {"X-Edge-Made", "X-Edge-Until"} & set(answer.headers)
 
 
-def test_seconds_are_counted_right_across_the_roll_of_the_last_five_digits(edge, origin):
+def test_age_is_right_across_the_rollover_of_five_digits(edge, origin):
     """One of the two spans is made to reach over it: whichever is below half of the digits' range at this hour."""
     past = int(time.time()) % 100_000
     age, ttl = (past + 1, 60) if past < 50_000 else (5, 100_000 - past + 5)
@@ -349,7 +349,7 @@ def _table(name):
     return dict(rows)
 
 
-def test_an_answer_made_by_a_clock_that_is_ahead_has_no_negative_age(edge, origin):
+def test_an_answer_from_a_clock_ahead_has_age_zero(edge, origin):
     origin.reply = lambda asked: Reply(headers={**KEPT, "X-Edge-Made": str(int(time.time()) + 50)})
     edge.get("/")
     assert edge.get("/").headers["Age"] == "0"
@@ -361,7 +361,7 @@ def test_the_date_of_a_kept_answer_is_the_origin_s(edge, origin):
     assert [edge.get("/").headers.get_list("Date") for _ in range(2)] == [[date]] * 2
 
 
-def test_what_the_edge_answered_is_counted_by_class_from_its_log(edge, origin):
+def test_responses_are_counted_by_class_from_the_log(edge, origin):
     log = EdgeLogReader(edge.settings.log_dir / "edge.jsonl")
     origin.says(X_Accel_Expires="60", X_Edge_Class="catalogue")
     for _ in range(3):
@@ -379,7 +379,7 @@ def test_what_the_edge_answered_is_counted_by_class_from_its_log(edge, origin):
     until(all_there)
 
 
-def test_each_request_is_a_line_that_can_be_found_by_its_id(edge, origin):
+def test_each_request_is_logged_with_its_id(edge, origin):
     edge.get("/search?q=secret", X_Request_ID="find-me-in-the-log", traceparent=TRACE)
     until(lambda: "find-me-in-the-log" in edge.lines())
     line = next(json.loads(line) for line in edge.lines().splitlines() if "find-me-in-the-log" in line)
@@ -391,7 +391,7 @@ def test_each_request_is_a_line_that_can_be_found_by_its_id(edge, origin):
 # ---- validators, compression ----
 
 
-def test_who_has_a_kept_answer_is_told_so_by_the_edge(edge, origin):
+def test_the_edge_answers_304_for_a_cached_answer(edge, origin):
     origin.says(X_Accel_Expires="60", ETag='"v1"')
     edge.get("/")
     for validator in ('"v1"', 'W/"v1"', '"v0", "v1"', "*"):
@@ -402,7 +402,7 @@ def test_who_has_a_kept_answer_is_told_so_by_the_edge(edge, origin):
     assert len(origin.asked) == 1
 
 
-def test_the_application_hears_validators_where_nothing_is_kept(edge, origin):
+def test_validators_are_passed_on_for_uncached_answers(edge, origin):
     origin.reply = lambda asked: Reply(status=304, headers={"ETag": '"v1"', "X-Accel-Expires": "0"})
     for path in ("/", "/cart"):
         assert edge.get(path, If_None_Match='"v1"').status_code == 304
@@ -425,7 +425,7 @@ def test_text_is_compressed_and_its_validator_weakened(edge, origin, path):
 
 
 @pytest.mark.parametrize("condition", ["If_Unmodified_Since", "If_Modified_Since"])
-def test_a_condition_on_a_date_is_ignored_where_no_answer_has_one(edge, origin, condition):
+def test_a_date_condition_is_ignored_for_answers_without_a_date(edge, origin, condition):
     edge.get("/")
     for date in ("Thu, 01 Jan 2015 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT"):
         assert edge.get("/", **{condition: date}).status_code == 200
@@ -459,7 +459,7 @@ def test_the_compressed_copy_is_revalidated_by_its_own_validator(edge, origin):
 
 
 @pytest.mark.parametrize("status", [301, 410])
-def test_that_a_page_moved_or_went_takes_the_place_of_the_page_that_was_kept(edge, origin, status):
+def test_a_redirect_or_404_replaces_the_cached_page(edge, origin, status):
     origin.says(b"old", X_Accel_Expires="1")
     assert edge.get("/p/blue-mug").content == b"old"
     origin.says(b"", status, X_Accel_Expires="60", Location="/p/red-mug")
@@ -514,7 +514,7 @@ def test_a_compressed_file_is_sent_to_who_takes_it(edge, published, accepts, cod
         assert answer.headers.get("Content-Encoding") == coding
 
 
-def test_a_static_file_has_one_validator_on_every_host_after_every_start(edge, published, tmp_path):
+def test_a_static_file_has_the_same_validator_everywhere(edge, published, tmp_path):
     from shop.web.static_publishing import publish
 
     path = published[0]
@@ -548,7 +548,7 @@ def test_nginx_says_nothing_it_would_have_to_be_forgiven(edge):
     assert "[emerg]" not in edge.process.said()
 
 
-def test_a_directory_with_a_space_and_a_quote_in_its_name_will_do(settings, origin, tmp_path):
+def test_directories_with_spaces_and_quotes_work(settings, origin, tmp_path):
     edge = Edge(settings, tmp_path / 'my "shop"', origin.port)
     assert edge.entry("/") == "fwd=miss; stored"
     assert edge.entry("/") == "hit"
@@ -577,7 +577,7 @@ def test_the_configuration_is_one_nginx_accepts(settings, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_token_of_an_orders_link_is_in_no_log_of_the_edge_whatever_happens(settings, tmp_path):
+def test_the_token_of_an_order_link_is_never_logged(settings, tmp_path):
     origin = Origin()
     edge = Edge(settings, tmp_path, origin.port)
     origin.says(status=303, Location="/orders/ord_1", Cache_Control="private, no-store")
@@ -592,7 +592,7 @@ def test_the_token_of_an_orders_link_is_in_no_log_of_the_edge_whatever_happens(s
     edge.stop()
 
 
-def test_no_connection_to_the_application_is_kept_for_good(edge, origin):
+def test_connections_to_the_application_end_after_a_time(edge, origin):
     """A kept connection is one process's: kept for good, one process serves everything and the others idle."""
     began = time.monotonic()
     while time.monotonic() - began < 2.5:

@@ -65,7 +65,7 @@ def test_pages_pass_through_while_the_disk_is_full(settings, origin, tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only a stack that root started keeps a right of root's")
-def test_a_cache_below_a_closed_directory_is_written_with_the_capability(settings, origin, tmp_path):
+def test_the_capability_allows_a_cache_below_a_closed_directory(settings, origin, tmp_path):
     account = privileges.ServerAccount.of_servers(tmp_path)  # as in a checkout under /root
     home = tmp_path / "var"
     home.mkdir()

@@ -76,7 +76,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize(("status", "head"), REFUSALS.values(), ids=REFUSALS)
 @pytest.mark.parametrize("path", ["", "/api/v1/me", "/webhooks/payments"])
-def test_a_refusal_by_nginx_has_the_store_s_words_and_headers(edge, origin, path, status, head):
+def test_a_refusal_by_nginx_looks_like_the_stores(edge, origin, path, status, head):
     found, headers, body = ask(edge, head.format(path=path or "/") + "Connection: close\r\n\r\n")
     assert found == status
     assert headers["cache-control"] == "no-store"
@@ -100,18 +100,18 @@ def test_an_unknown_method_is_told_which_are_known(edge):
     assert ask(edge, f"TRACE {ASSET} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")[1]["allow"] == "GET, HEAD"
 
 
-def test_a_precondition_on_a_file_that_fails_is_refused_in_the_store_s_words(edge):
+def test_a_failed_precondition_on_a_file_looks_like_the_stores(edge):
     answer = edge.get(ASSET, If_Match='"another"', Accept_Encoding="identity")
     assert (answer.status_code, "<h1>Precondition Failed</h1>" in answer.text) == (412, True)
 
 
-def test_a_range_that_a_file_does_not_have_is_refused_in_the_store_s_words(edge):
+def test_an_unsatisfiable_range_looks_like_the_stores_refusal(edge):
     answer = edge.get(ASSET, Range="bytes=100-", Accept_Encoding="identity")
     assert (answer.status_code, "<h1>Range Not Satisfiable</h1>" in answer.text) == (416, True)
 
 
 @pytest.mark.parametrize("path", ["/p/mug", "/search", "/c/mugs", "/api/v1/products/mug", "/p/mug/reviews"])
-def test_a_public_path_that_ends_in_a_line_break_never_reaches_the_application(edge, origin, path):
+def test_a_path_ending_in_a_line_break_is_refused(edge, origin, path):
     assert edge.get(f"{path}%0A").status_code == 400
     assert origin.asked == []
 
@@ -151,7 +151,7 @@ def test_a_body_that_comes_byte_by_byte_is_cut_off(edge, origin, path):
     until(lambda: '"status":408' in edge.lines())
 
 
-def test_a_body_in_pieces_that_is_there_in_time_is_passed_on_whole(edge, origin):
+def test_a_chunked_body_within_the_time_is_passed_on(edge, origin):
     with closing(socket.create_connection(("127.0.0.1", edge.settings.port), 20)) as connection:
         connection.sendall(b"POST /cart HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nConnection: close\r\n\r\nabc")
         connection.sendall(b"\xff\x00c")
@@ -160,7 +160,7 @@ def test_a_body_in_pieces_that_is_there_in_time_is_passed_on_whole(edge, origin)
 
 
 @pytest.mark.parametrize("path", ["/p/mug", "/cart"])
-def test_a_body_on_a_read_is_passed_on_and_nothing_is_kept(edge, origin, path):
+def test_a_read_with_a_body_is_passed_on_uncached(edge, origin, path):
     origin.says(X_Accel_Expires="60")
     for _ in range(2):
         edge.client.request("GET", path, content=b"abc", headers={"Cookie": "a=b"})
@@ -168,7 +168,7 @@ def test_a_body_on_a_read_is_passed_on_and_nothing_is_kept(edge, origin, path):
     assert "x-edge-key" not in origin.asked[0].headers
 
 
-def test_one_address_has_so_many_requests_under_way_and_the_others_go_on(edge, origin):
+def test_concurrent_requests_of_one_address_are_limited(edge, origin):
     enough = threading.Event()
     origin.reply = lambda asked: Reply(wait=enough) if asked.target == "/slow" else Reply()
     with ExitStack() as stack:
@@ -190,7 +190,7 @@ def test_one_address_has_so_many_requests_under_way_and_the_others_go_on(edge, o
         assert edge.get("/cart").status_code == 200  # another address
 
 
-def test_an_edge_that_cannot_reach_the_application_for_want_of_connections_says_so(settings, origin, tmp_path):
+def test_an_edge_without_free_connections_answers_503(settings, origin, tmp_path):
     few = {"worker_connections 2048": "worker_connections 10", "worker_processes 2": "worker_processes 1"}
     origin.says(Connection="close")  # nothing is kept towards the application that could be used again
     edge = Edge(settings, tmp_path, origin.port, few)
@@ -211,7 +211,7 @@ def test_an_edge_that_cannot_reach_the_application_for_want_of_connections_says_
 @pytest.mark.parametrize(
     ("version", "said"), [("1.31.3", True), ("1.31.8", True), ("1.31.9", False), ("1.40.0", False)]
 )
-def test_an_nginx_with_published_flaws_is_named_with_the_version_that_mends_them(tmp_path, version, said):
+def test_a_vulnerable_nginx_is_named_with_the_fixed_version(tmp_path, version, said):
     nginx = tmp_path / "nginx"
     nginx.write_text(f"#!/bin/sh\necho nginx version: nginx/{version} >&2\n")
     nginx.chmod(0o755)

@@ -51,7 +51,7 @@ def keep(edge, origin, path, headers):
     assert edge.get(path).content == b"old"
 
 
-def test_who_comes_after_its_time_gets_the_stale_answer_at_once_and_the_next_the_new_one(edge, origin):
+def test_an_expired_answer_is_served_during_its_refresh(edge, origin):
     may_answer = threading.Event()
     keep(edge, origin, "/", bounds(60, 60))
     origin.reply = lambda asked: Reply(b"new", headers=KEPT, wait=may_answer)
@@ -68,7 +68,7 @@ def test_who_comes_after_its_time_gets_the_stale_answer_at_once_and_the_next_the
 FAILURES = (500, 502, 503, 504)
 
 
-def test_each_need_for_a_stale_answer_has_a_bound_of_its_own(edge, origin):
+def test_stale_while_revalidate_and_stale_if_error_have_own_bounds(edge, origin):
     paths = {f"/p/for-need-{status}": bounds(1, 60) for status in (200, 404, *FAILURES)}
     paths |= {f"/p/for-none-{status}": bounds(1, 1) for status in FAILURES}
     paths |= {f"/p/never-stale-{status}": {"X-Accel-Expires": "1"} for status in FAILURES}
@@ -98,7 +98,7 @@ def test_each_need_for_a_stale_answer_has_a_bound_of_its_own(edge, origin):
 
 
 @pytest.mark.parametrize("status", [301, 404, 410])
-def test_what_is_gone_takes_the_place_of_what_was_there(edge, origin, status):
+def test_a_404_replaces_the_cached_answer(edge, origin, status):
     """The application lets it be kept where the edge says that it holds something, whoever of the two asks for it."""
     paths = {"/p/for-speed": bounds(60, 60), "/p/late-for-speed": bounds(1, 60)}
     for path, headers in paths.items():
@@ -115,7 +115,7 @@ def test_what_is_gone_takes_the_place_of_what_was_there(edge, origin, status):
     assert [edge.get(path).status_code for path in paths] == [status] * 2
 
 
-def test_browsers_are_not_told_how_long_the_edge_may_serve_what_is_stale(edge, origin):
+def test_browsers_do_not_get_the_edges_stale_bounds(edge, origin):
     words = "stale-while-revalidate=60, stale-if-error=600"
     said = {"/": words, "/p/mug": f"public, max-age=300, {words}", "/p/cup": "no-cache", "/cart": "no-store"}
     origin.reply = lambda asked: Reply(headers={**KEPT, "Cache-Control": said[asked.target]})
@@ -126,7 +126,7 @@ def test_browsers_are_not_told_how_long_the_edge_may_serve_what_is_stale(edge, o
         assert [told[0], *told[2:]] == [[], ["no-cache"], ["no-store"]]
 
 
-def test_a_failure_on_an_address_the_edge_does_not_hold_is_left_as_it_is(edge, origin):
+def test_a_failure_without_a_cached_answer_is_passed_on(edge, origin):
     origin.says(b"its own words", status=503, Retry_After="7")
     for path in ("/", "/cart"):
         answer = edge.get(path, X_Edge_Holds="1")  # a client may say what it likes
@@ -140,7 +140,7 @@ def away(origin):
     origin.start()
 
 
-def test_without_anything_to_serve_a_person_gets_a_page_and_a_program_a_problem(edge, away):
+def test_outage_pages_are_html_for_people_and_problems_for_programs(edge, away):
     page, problem = edge.get("/cart"), edge.get("/api/v1/me", X_Request_ID=ID)
     assert [answer.status_code for answer in (page, problem)] == [503, 503]
     assert [answer.headers["Retry-After"] for answer in (page, problem)] == ["2", "2"]
@@ -151,7 +151,7 @@ def test_without_anything_to_serve_a_person_gets_a_page_and_a_program_a_problem(
     assert edge.client.post("/cart", data={"a": "b"}).status_code == 503
 
 
-def test_a_token_in_a_link_is_in_no_log_while_the_application_is_away(edge, away):
+def test_a_token_in_a_link_is_not_logged_during_outages(edge, away):
     assert edge.get("/cart?token=in-a-query").status_code == 503
     assert edge.get("/reset?token=of-a-link").status_code == 503
     until(lambda: edge.lines().count('"status":503') >= 2)
@@ -168,7 +168,7 @@ def test_a_body_the_application_would_refuse_does_not_reach_it(edge, origin):
     assert edge.client.post("/cart", content=b"x" * (256 * 1024)).status_code == 200
 
 
-def test_an_address_that_is_not_ascii_is_refused_in_the_store_s_own_words(edge, origin):
+def test_a_non_ascii_url_is_refused_like_the_store_does(edge, origin):
     page, problem = (raw(edge, path) for path in ("/search?q=Tée", "/api/v1/products?q=Tée"))
     assert page.startswith("HTTP/1.1 400")
     assert "percent-encoded" in page
@@ -202,7 +202,7 @@ def patient(settings, origin, tmp_path):
     edge.stop()
 
 
-def test_many_who_miss_at_once_are_one_request_to_the_application(patient, origin):
+def test_concurrent_misses_are_one_request_to_the_application(patient, origin):
     may_answer = threading.Event()
     origin.reply = lambda asked: Reply(headers=KEPT, wait=may_answer if asked.target == "/" else None)
     with ExitStack() as closing:

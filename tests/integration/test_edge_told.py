@@ -38,7 +38,7 @@ def lifetime(answer):
     return answer.headers.get("X-Accel-Expires")
 
 
-def test_the_edge_keeps_each_class_for_its_time_and_the_key_is_written_down_first(told, runtime):
+def test_each_class_has_its_lifetime_and_its_key_is_registered(told, runtime):
     assert [lifetime(told()), lifetime(told())] == ["300", "300"]  # through Flask, and the short way
     assert lifetime(told("/api/v1/categories")) == "21600"
     assert lifetime(told("/search?q=mug")) == "30"
@@ -53,7 +53,7 @@ def test_made_up_prices_are_kept_as_briefly_as_typed_words(told, runtime, prices
     assert runtime.edge_registry.keys(["home"]) == {path}
 
 
-def test_who_is_no_proxy_of_ours_is_told_nothing_and_writes_nothing_down(told, client, runtime):
+def test_an_unknown_proxy_gets_no_edge_headers(told, client, runtime):
     answer = client.get("/p/blue-mug", headers={"X-Edge-Key": "/forged"})
     assert lifetime(answer) is None
     assert runtime.edge_registry.keys(["product:blue-mug"]) == set()
@@ -66,7 +66,7 @@ def test_an_error_or_a_private_answer_carries_no_lifetime(told, path):
     assert lifetime(told(path)) is None
 
 
-def test_the_edge_is_given_all_of_it_whatever_the_first_to_ask_already_has(told):
+def test_the_edge_gets_full_bodies_despite_conditional_requests(told):
     validator = told().headers["ETag"]
     for _ in range(2):  # through Flask or the short way
         assert told(**{"If-None-Match": validator}).status_code == 200
@@ -81,7 +81,7 @@ def bounds(answer):
 @pytest.mark.parametrize(
     ("path", "seconds"), [("/p/blue-mug", (60, 600)), ("/api/v1/categories", (600, 600)), ("/search?q=mug", (30, 600))]
 )
-def test_the_edge_is_told_both_bounds_of_the_class_for_what_is_stale(told, path, seconds):
+def test_the_edge_gets_both_stale_bounds_of_the_class(told, path, seconds):
     for _ in range(2):  # through Flask, and the short way
         assert bounds(told(path)) == "stale-while-revalidate={}, stale-if-error={}".format(*seconds)
 
@@ -103,7 +103,7 @@ def test_a_failure_sends_the_edge_to_what_it_holds(told, database):
     assert "X-Accel-Redirect" not in told("/p/no-such-mug", **{"X-Edge-Holds": "1"}).headers
 
 
-def test_what_cannot_be_written_down_is_kept_for_seconds(told, runtime, monkeypatch):
+def test_answers_without_registered_key_are_cached_for_seconds(told, runtime, monkeypatch):
     nobody = SurrogateKeyIndex(f"redis://127.0.0.1:{free_port()}/0", 100, runtime.clock)
     monkeypatch.setattr(runtime, "edge_registry", nobody)
     runtime._graphs.clear()
@@ -113,7 +113,7 @@ def test_what_cannot_be_written_down_is_kept_for_seconds(told, runtime, monkeypa
     nobody.close()
 
 
-def test_the_moment_of_the_edge_s_question_goes_back_with_the_answer(told):
+def test_the_time_of_the_edges_request_is_returned(told):
     for _ in range(2):  # through Flask, and the short way
         assert told(**{"X-Edge-Asked": "1790000000.123"}).headers["X-Edge-Asked"] == "1790000000.123"
 
@@ -121,7 +121,7 @@ def test_the_moment_of_the_edge_s_question_goes_back_with_the_answer(told):
 @pytest.mark.parametrize(
     "path", ["/", "/p/blue-mug", "/c/mugs", "/search?q=mug", "/api/v1/products", "/api/v1/categories"]
 )
-def test_what_may_be_kept_depends_on_nothing_that_is_not_in_the_key(told, path):
+def test_cacheable_answers_depend_only_on_their_key(told, path):
     for headers in ({}, {"Accept-Encoding": "gzip", "Cookie": "session=hers", "Accept-Language": "de"}):
         answer = told(path, **headers)
         assert int(lifetime(answer)) > 0
@@ -136,7 +136,7 @@ def test_lifetimes_at_the_edge_are_hurried_with_all_others(runtime):
     assert until - made == 3
 
 
-def test_a_stale_answer_of_a_store_in_trouble_is_kept_for_seconds(runtime):
+def test_a_stale_answer_is_cached_for_seconds(runtime):
     publishing = runtime.services().edge.headers
     request_record.begin()
     request_record.mark_degraded("fresh-data")
@@ -147,7 +147,7 @@ def test_a_stale_answer_of_a_store_in_trouble_is_kept_for_seconds(runtime):
     assert publishing({"HTTP_X_EDGE_KEY": "/"}, CATALOGUE, ("home",))[0] == ("X-Accel-Expires", "300")
 
 
-def test_that_a_product_moved_or_went_is_kept_in_place_of_what_was(told, runtime):
+def test_redirects_and_404s_replace_the_cached_page(told, runtime):
     catalog, paths = runtime.services().catalog, ("/p/{}", "/api/v1/products/{}", "/p/{}/reviews")
     assert lifetime(told("/p/blue-mug")) == "300"
     catalog.edit("blue-mug", ProductChange(slug="red-mug"))
@@ -171,7 +171,7 @@ def test_that_a_product_moved_or_went_is_kept_in_place_of_what_was(told, runtime
         ("/api/v1/products?category=gone", "category:gone"),
     ],
 )
-def test_that_there_is_nothing_takes_the_place_of_what_the_edge_holds_until_there_is_again(told, runtime, path, tag):
+def test_a_404_replaces_the_cached_page_until_a_change(told, runtime, path, tag):
     assert lifetime(told(path)) is None  # made-up names are endless
     answer = told(path, **{"X-Edge-Holds": "1"})
     assert (answer.status_code, lifetime(answer), answer.headers["Cache-Control"]) == (404, "10", "no-store")

@@ -41,7 +41,7 @@ def edge(settings, database, cache, tmp_path):
     runtime.close()
 
 
-def test_what_could_not_be_written_down_is_asked_for_anew_when_its_moment_is_over(edge, cache, database, monkeypatch):
+def test_an_unregistered_answer_is_requested_again_after_seconds(edge, cache, database, monkeypatch):
     monkeypatch.setattr("shop.web.edge_headers.UNPURGEABLE_TTL_S", 1)
     with database.transaction() as session:
         make_product(session, make_category(session, "mugs"), "mug", price_amount=500)

@@ -48,7 +48,7 @@ def test_two_bodies_have_one_canonical_form_only_if_equal(one, other):
 
 
 @given(FIELDS)
-def test_order_of_form_names_does_not_count_but_of_values_does(fields):
+def test_order_counts_for_form_values_not_for_names(fields):
     by_name = sorted(fields, key=lambda field: field[0], reverse=True)
     assert keys.canonical_form(by_name) == keys.canonical_form(fields)
     assert keys.canonical_form([*fields, ("a", "1"), ("a", "2")]) != keys.canonical_form(

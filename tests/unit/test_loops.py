@@ -17,7 +17,7 @@ def test_a_successful_round_is_followed_by_the_usual_pause():
     assert runner(lambda: None).run_once() == 1.0
 
 
-def test_idle_runner_backs_off_to_a_bound_and_resets_on_work():
+def test_idle_runner_backs_off_and_resets_on_work():
     work = []
     idle = runner(lambda: work.pop() if work else 0, idle_s=5.0)
     pauses = [idle.run_once() for _ in range(20)]
