@@ -137,7 +137,7 @@ class OutageBreaker:
 
     @property
     def is_open(self) -> bool:
-        """Return whether the last call failed. It takes no lock: while the server is well, a call asks only this."""
+        """Return whether the last call failed. It takes no lock: while the server answers, a call reads only this."""
         return self._open_until is not None
 
     def allow_request(self) -> bool:

@@ -64,7 +64,7 @@ class ProxyCacheFiles:
 
     @property
     def is_bypassed(self) -> bool:
-        """Tell whether nginx bypasses its cache."""
+        """Return whether nginx bypasses its cache."""
         return self._bypass_file.exists()
 
     def enable_bypass(self) -> None:

@@ -31,5 +31,5 @@ def try_payments(url: str, api_key: str, timeout_s: float) -> None:
     if status != 200:
         raise CheckFailed(
             f"answers {status} to GET /charges",
-            "name the address below which the provider's calls lie, or wait until it is well",
+            "name the address below which the provider's calls lie, or wait until it recovers",
         )

@@ -21,12 +21,12 @@ def guest_owner(guest_id: uuid.UUID) -> str:
 
 
 def is_account(owner: str) -> bool:
-    """Tell whether an account has this name."""
+    """Return whether an account has this name."""
     return owner.startswith(ACCOUNT_PREFIX)
 
 
 def is_guest(owner: str) -> bool:
-    """Tell whether a guest has this name."""
+    """Return whether a guest has this name."""
     return owner.startswith(GUEST_PREFIX)
 
 
