@@ -1,4 +1,4 @@
-// Makes the API's page one to try calls from, and opens the call or schema that a link leads to.
+// Adds forms that try calls to the API page, and opens the call or schema of the URL's fragment.
 
 function reveal() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));

@@ -1,8 +1,8 @@
-// Changing a quantity in the cart counts at once. Without this, the line's Update button does the same.
+// Saves a changed quantity in the cart at once. Without this script, the line's Update button does the same.
 
 import { showCart } from "./header.js";
 
-const LOCALE = "en-IE"; // writes euros as the server does: €1,234.50
+const LOCALE = "en-IE"; // formats euros like the server: €1,234.50
 let saving = Promise.resolve();
 
 function inMoney({ amount, currency }) {
@@ -18,7 +18,7 @@ function showPrice(place, money) {
 function show(cart, line) {
   const item = cart.items.find(({ product }) => product === line.dataset.cartLine);
   if (!item || item.notes.length || line.querySelector("[data-line-note], .field__error")) {
-    location.reload(); // there is more to say than numbers
+    location.reload(); // the page has more to show than new numbers
     return;
   }
   showPrice(line.querySelector("[data-line-total]"), item.line_total);
@@ -34,7 +34,7 @@ async function save(line, form, quantity) {
     body: JSON.stringify({ quantity }),
   }).catch(() => null);
   if (answer?.ok) show(await answer.json(), line);
-  else form.requestSubmit(); // the page that answers says what is wrong
+  else form.requestSubmit(); // the page in the response shows the error
 }
 
 function watch(line) {
@@ -45,7 +45,7 @@ function watch(line) {
   });
 }
 
-/** Nobody checks out with a number that was still on its way. */
+/** Save a changed quantity before the checkout begins. */
 function waitForSaving(link) {
   link.addEventListener("click", async (event) => {
     event.preventDefault();

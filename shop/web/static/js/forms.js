@@ -1,5 +1,5 @@
-// What plain forms gain from a script: steppers, putting into the cart without leaving the page, filters that
-// apply themselves, and the error summary taking the focus. Each form works by itself without any of this.
+// Improves plain forms: steppers, adding to the cart without leaving the page, filters that apply at once, and focus on
+// the error summary. Each form also works without this script.
 
 import { refresh } from "./header.js";
 import { toast } from "./toast.js";
@@ -7,16 +7,16 @@ import { toast } from "./toast.js";
 function stepper(box) {
   const input = box.querySelector("input");
   const button = (sign, words, step) => {
-    const made = document.createElement("button");
-    made.type = "button";
-    made.className = "quantity__step";
-    made.textContent = sign;
-    made.setAttribute("aria-label", words);
-    made.addEventListener("click", () => {
+    const stepButton = document.createElement("button");
+    stepButton.type = "button";
+    stepButton.className = "quantity__step";
+    stepButton.textContent = sign;
+    stepButton.setAttribute("aria-label", words);
+    stepButton.addEventListener("click", () => {
       step();
       input.dispatchEvent(new Event("change", { bubbles: true }));
     });
-    return made;
+    return stepButton;
   };
   const row = document.createElement("div");
   row.className = "quantity__row";
@@ -54,7 +54,7 @@ function enhanceAdding(form) {
     try {
       await addToCart(form);
     } catch {
-      // It may have arrived all the same, so it is not sent again unasked.
+      // The server may have handled the request, so it is not sent again automatically.
       toast("The store did not answer. Look into your cart before you try again.", { kind: "danger" });
     } finally {
       button.removeAttribute("aria-busy");
@@ -62,7 +62,7 @@ function enhanceAdding(form) {
   });
 }
 
-// On a phone the filters are folded away: there, choosing several and then pressing the button is less work.
+// On a phone the filters are collapsed: choosing several and then pressing the button is easier there.
 const WIDE = matchMedia("(min-width: 60rem)");
 const FOCUS_KEY = "focus-after-submit";
 
@@ -74,18 +74,18 @@ function submitOnChange(form) {
   });
 }
 
-/** Keep what was left empty out of the address. */
+/** Remove empty fields from the URL. */
 function dropEmpty(form) {
   form.addEventListener("formdata", ({ formData }) => {
     for (const name of new Set(formData.keys())) {
-      const kept = formData.getAll(name).filter((value) => value !== "");
+      const values = formData.getAll(name).filter((value) => value !== "");
       formData.delete(name);
-      kept.forEach((value) => formData.append(name, value));
+      values.forEach((value) => formData.append(name, value));
     }
   });
 }
 
-/** Whoever changed a filter by keyboard goes on from that filter, not from the top of the page. */
+/** After the page reloads, focus the filter that was changed by keyboard, and not the top of the page. */
 function restoreFocus() {
   const [name, value] = JSON.parse(sessionStorage.getItem(FOCUS_KEY) ?? "[]");
   sessionStorage.removeItem(FOCUS_KEY);

@@ -1,4 +1,4 @@
-// Pages are the same for everybody; who is looking, and what lies in their cart, comes from one private call.
+// Public pages are the same for every visitor; one private call loads the account's name and the cart's count.
 
 import { whenRestored } from "./restored.js";
 
@@ -8,33 +8,33 @@ const status = document.querySelector("[data-cart-status]");
 const accountName = document.querySelector("[data-account-name]");
 
 const neutralName = accountName.textContent;
-let asked = 0;
+let latestRequest = 0;
 
 const inWords = (count) => (count === 1 ? "1 item" : `${count} items`);
 
-/** Show the cart's number of pieces; say it aloud only when it has just changed. */
+/** Show the number of items in the cart; a screen reader announces it only if `announce` is set. */
 export function showCart({ count }, { announce = false } = {}) {
   countBadge.textContent = count > 99 ? "99+" : count || "";
   countWords.textContent = `, ${inWords(count)}`;
   if (announce) status.textContent = `${inWords(count)} in your cart`;
 }
 
-/** Ask again who is looking and what the cart holds. A failure leaves the neutral header as it is. */
+/** Load the account's name and the cart's count again. After a failure the header stays neutral. */
 export async function refresh({ announce = false } = {}) {
-  const turn = ++asked;
-  const answer = await fetch("/api/v1/me", { headers: { Accept: "application/json" } }).catch(() => null);
-  if (!answer?.ok) return;
-  const me = await answer.json();
-  if (turn !== asked) return; // asked again meanwhile, or the page was left
+  const thisRequest = ++latestRequest;
+  const response = await fetch("/api/v1/me", { headers: { Accept: "application/json" } }).catch(() => null);
+  if (!response?.ok) return;
+  const me = await response.json();
+  if (thisRequest !== latestRequest) return; // a newer request has started, or the page was left
   showCart(me.cart, { announce });
   if (!me.user) return;
   accountName.textContent = me.user.name.split(" ")[0];
   accountName.title = me.user.name;
 }
 
-/** Say nothing of anybody, as the page did when it came. */
+/** Restore the neutral header, as the server sent it. */
 function reset() {
-  asked += 1;
+  latestRequest += 1;
   countBadge.textContent = countWords.textContent = status.textContent = "";
   accountName.textContent = neutralName;
   accountName.removeAttribute("title");

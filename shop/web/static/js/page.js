@@ -1,10 +1,10 @@
-// What every page runs. Modules import each other by plain name, so each is loaded once.
+// The script of every page. Modules import each other by plain name, so each is loaded once.
 
 import "./header.js";
 import "./forms.js";
 import { whenRestored } from "./restored.js";
 
-const PRICED = ".product-card__foot, .product__price"; // a price, and in lists that it is sold out; no link, so no focus
+const PRICED = ".product-card__foot, .product__price"; // prices, and the "Sold out" badge in lists; they contain no link, so no focus is lost
 
 const offers = (page) =>
   [...page.querySelectorAll(PRICED)].map((offer) => {
@@ -12,7 +12,7 @@ const offers = (page) =>
     return [link?.getAttribute("href"), offer];
   });
 
-/** Put the prices of today, and what has sold out, into a page that is the same for everybody. */
+/** Put current prices and "Sold out" badges into a page that may come from a cache. */
 async function refreshOffers() {
   const answer = await fetch(location.href, { cache: "no-cache" }).catch(() => null);
   if (!answer?.ok) return;
@@ -20,7 +20,7 @@ async function refreshOffers() {
   offers(document).forEach(([product, offer]) => today.has(product) && offer.replaceWith(today.get(product).cloneNode(true)));
 }
 
-// All of a page that is not the same for everybody may be old, or another shopper's.
+// A restored private page may be old, or another shopper's, so it is loaded again.
 if ("private" in document.body.dataset) {
   const main = document.getElementById("main");
   whenRestored(

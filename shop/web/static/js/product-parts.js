@@ -1,7 +1,7 @@
-// The product page without the composite call: each part is asked for by itself, and drawn from the page's own
-// <template>s, so there is one set of markup. A part that does not answer stays out; the rest of the page stands.
+// The product page without the composite call: one request per part, rendered from the page's own <template>s, so there
+// is one set of markup. A part whose request fails is left out; the rest of the page is shown.
 
-const LOCALE = "en-IE"; // numbers and euros as the server writes them
+const LOCALE = "en-IE"; // formats numbers and euros like the server
 
 const euros = ({ amount, currency }) =>
   new Intl.NumberFormat(LOCALE, { style: "currency", currency }).format(amount / 100);

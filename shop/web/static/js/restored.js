@@ -1,7 +1,7 @@
-// The Back button may bring a page back as it was left, minutes ago and perhaps by somebody else: browsers keep it whole
-// (back-forward cache), and no request is made. What it said of the shopper or of a moment is taken back, then asked anew.
+// The Back button may restore a page without any request (back-forward cache): minutes old, and perhaps left by another
+// person. So its private and current parts are reset and loaded again.
 
-/** Run `reset` when the page is left and when it comes back, and then `refresh`. */
+/** Run `reset` when the page is left; run `reset` and then `refresh` when it is restored. */
 export function whenRestored(reset, refresh) {
   addEventListener("pagehide", reset);
   addEventListener("pageshow", (event) => {

@@ -1,9 +1,9 @@
-// The page may be minutes old; how many pieces are left may not be.
+// Loads the current stock, because the page itself may be minutes old.
 
 import { whenRestored } from "./restored.js";
 
 const FEW = 10;
-const NOTHING_SAID = "\u00a0"; // keeps its line
+const EMPTY_LINE = "\u00a0"; // keeps the line's height
 
 function inWords(available) {
   if (available === 0) return "Sold out";
@@ -22,13 +22,13 @@ function show(element, available) {
 }
 
 async function refresh(element) {
-  const answer = await fetch(`/api/v1/products/${element.dataset.stock}/stock`).catch(() => null);
-  if (answer?.ok) show(element, (await answer.json()).available);
+  const response = await fetch(`/api/v1/products/${element.dataset.stock}/stock`).catch(() => null);
+  if (response?.ok) show(element, (await response.json()).available);
 }
 
 function watch(element) {
   whenRestored(
-    () => (element.textContent = NOTHING_SAID),
+    () => (element.textContent = EMPTY_LINE),
     () => refresh(element),
   );
   refresh(element);

@@ -1,9 +1,9 @@
-// A short message that says what just happened and leaves by itself.
+// A short message about the last action; it disappears automatically.
 
 const STAYS_MS = 5000;
 const region = document.querySelector("[data-toasts]");
 
-/** Show a message; the region is a polite live region, so it is read out as well. */
+/** Show a message. The region is a polite live region, so a screen reader reads it too. */
 export function toast(text, { kind = "success", href = "", action = "" } = {}) {
   const box = document.createElement("div");
   box.className = `toast toast--${kind}`;
