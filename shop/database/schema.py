@@ -4,12 +4,17 @@ Revisions are numbered files in one linear sequence, so the current revision can
 every web worker does it before it serves, and no web worker migrates.
 """
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import Connection, Engine, inspect, text
 
 from shop.database.engine import lift_limits, safe_url
 from shop.database.requirements import require_writable
 from shop.errors import ConfigurationError
 from shop.settings import PROJECT_ROOT
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 MIGRATIONS = PROJECT_ROOT / "migrations"
 MIGRATION_LOCK = 7_411_905_233
@@ -102,6 +107,15 @@ def current_revision(connection: Connection) -> str:
     return connection.scalar(text("SELECT version_num FROM alembic_version")) or ""
 
 
+def alembic_config() -> "Config":
+    """Return Alembic's configuration for the migrations of the store."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
+
+
 def _require_empty(connection: Connection) -> None:
     """Refuse a database with tables of another program: they may have the names of the store's tables."""
     other = connection.scalar(text(OTHER_TABLES))
@@ -114,9 +128,7 @@ def _require_empty(connection: Connection) -> None:
 
 def _run_alembic(connection: Connection, revision: str = "head", *, down: bool = False) -> None:
     from alembic import command  # here: the import takes a quarter of a second, and most starts do not need it
-    from alembic.config import Config
 
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config = alembic_config()
     config.attributes["connection"] = connection
     (command.downgrade if down else command.upgrade)(config, revision)

@@ -16,7 +16,7 @@ from shop.backup.dump import take_backup
 from shop.backup.restore import restore_backup
 from shop.cli import main
 from shop.database.engine import build_engine
-from shop.database.schema import _config, current_revision, revisions
+from shop.database.schema import alembic_config, current_revision, revisions
 from shop.database.transactions import Database
 from shop.errors import ConfigurationError
 from shop.orders.projection_rebuild import ProjectionRebuilder
@@ -196,7 +196,7 @@ def test_an_empty_database_is_given_its_schema(new_database, engine, file):
 def test_an_older_backup_is_brought_to_this_schema(new_database, other, tmp_path):
     old = build_engine(load_settings(database_url=new_database("old", template=None)))
     with old.begin() as connection:
-        config = _config()
+        config = alembic_config()
         config.attributes["connection"] = connection
         command.upgrade(config, "0004")
         connection.exec_driver_sql("INSERT INTO categories (slug, name) VALUES ('kept', 'Kept')")

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from shop.catalog.text_normalisation import normalise_line
 from shop.database.engine import ModelBase, build_engine
-from shop.database.schema import MIGRATIONS, _config, pending, require_current, revisions, upgrade
+from shop.database.schema import MIGRATIONS, alembic_config, pending, require_current, revisions, upgrade
 from shop.database.transactions import Database
 from shop.errors import ConfigurationError
 from shop.orders.projection_rebuild import ProjectionRebuilder
@@ -94,7 +94,7 @@ def test_store_with_incomplete_events_can_be_rebuilt(new_database):
     url = new_database("before_events", template=None)
     engine = build_engine(load_settings(database_url=url))
     with engine.begin() as connection:
-        config = _config()
+        config = alembic_config()
         config.attributes["connection"] = connection
         command.upgrade(config, "0003")
     with engine.begin() as connection:
@@ -123,7 +123,7 @@ TEXT_AS_IT_CAME = [
 
 def test_text_of_an_earlier_store_is_normalized_and_found(new_database):
     engine = build_engine(load_settings(database_url=new_database("text_forms", template=None)))
-    config = _config()
+    config = alembic_config()
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0014")
