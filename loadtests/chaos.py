@@ -1,17 +1,17 @@
-"""Check-outs while servers are killed at random; afterwards what clients were told is held against what there is.
+"""Checkouts while servers are killed at random; then the script checks each client's outcome against the actual state.
 
     .venv/bin/python loadtests/chaos.py [--checkouts N] [--clients N] [--minutes M] [--workers N] [--seed N] [--json]
 
 Starts a store of its own (`shop up` in a temporary directory, on free ports of 127.0.0.1) and stops it at the end, also
-on Ctrl-C. Every few seconds one of these gets SIGKILL: a web process, the worker, the payments simulator, PostgreSQL,
-the broker; the stack's own supervisor starts it again. Clients give up early and send the same again under the same
-key, send twice at once, leave, cancel. Cards are slow, declined, charged without an answer, or choke the provider,
-whose messages come twice, out of order, or never. Of one product there is not enough.
+on Ctrl-C. Every few seconds SIGKILL ends a web process, the worker, the payments simulator, PostgreSQL or the broker;
+the stack's own supervisor restarts it. Some clients stop a request early and retry under the same key, send a request
+twice at the same time, leave, or cancel. Some cards are slow, are declined, are charged without an answer, or make the
+provider fail; the provider's webhooks come twice, out of order, or never. One product has too little stock.
 
-When the last client is done nobody kills any more, and the store has a minute to settle. Then clients who never got an
-answer ask once more, `shop books` looks at both sides, and the script counts for itself: double charges, lost orders
-(told of one that is not there, or not as told), oversold units, stuck check-outs, answers that mean nothing to a
-client. Exit code 1 on any of them. The parts are in ``loadtests/disorder``.
+After the last client the kills stop, and the store gets a minute to settle. Then the clients without an answer ask once
+more, `shop books` audits both sides, and the script itself counts double charges, lost orders (an order of an answer is
+missing or differs), oversold units, stuck checkouts, and answers that no client can use. Exit code 1 if there is any.
+The parts are in ``loadtests/chaos_run``.
 """
 
 import argparse
@@ -33,12 +33,13 @@ from types import FrameType
 from typing import Any, TypeVar
 
 import httpx
-from disorder import truth, verdict
-from disorder.client import API, PATIENT_S, Client
-from disorder.killer import EVERY_S, Killer
-from disorder.own_stack import OwnStack
-from disorder.report import SHOWN, table
-from disorder.told import GONE, MOST_PIECES, NOTHING, SCARCE, Told, Wish, wishes
+from chaos_run import checks
+from chaos_run.actual_state import read_state
+from chaos_run.client import API, PATIENT_S, ChaosClient
+from chaos_run.killer import EVERY_S, ServerKiller
+from chaos_run.outcome import GONE, MOST_PIECES, NOTHING, SCARCE, CheckoutOutcome, CheckoutPlan, draw_plans
+from chaos_run.own_stack import OwnStack
+from chaos_run.report import SHOWN, table
 
 from shop.errors import ConfigurationError
 from shop.lab.store_client import ADMIN, DEMO_PASSWORD
@@ -53,15 +54,15 @@ PLENTY = 100_000
 MEAN_PIECES = (1 + MOST_PIECES) / 2
 SETTLE_S = 60.0
 PATIENCE_S = 90.0
-"""For one check-out with all its tries; a server is back after seconds, a claim of a dead process runs out after 13."""
-LOOK_EVERY_S = 1.0
-WELL_AGAIN_S = 60.0
+"""For one checkout with all attempts: a server restarts in seconds, and the claim of a dead process ends after 13 s."""
+POLL_EVERY_S = 1.0
+HEALTHY_TIMEOUT_S = 60.0
 BOOKS_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """What was asked for."""
+class ChaosOptions:
+    """The options of the command line."""
 
     checkouts: int
     clients: int
@@ -77,173 +78,183 @@ class Given:
     settings: tuple[str, ...]
 
     @property
-    def young_s(self) -> float:
-        """Return for how long the auditor has patience: not at all, once the store has had its minute."""
-        return max(0.0, verdict.LEFT_OPEN_S - self.settle_s)
+    def under_way_s(self) -> float:
+        """Return the age below which the auditor ignores a difference: 0 if the store had its minute to settle."""
+        return max(0.0, checks.LEFT_OPEN_S - self.settle_s)
 
 
 def main() -> int:
     """Run, print, and return the exit code."""
-    given, as_json = _asked()
+    options, as_json = _parse_options()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shop-chaos-", ignore_cleanup_errors=True)))
-        home.chmod(0o755)  # PostgreSQL runs as another user where root runs this
-        store = stack.enter_context(OwnStack(home, given.workers, given.settings))
-        stack.callback(_finish_undisturbed)
-        report = run(store, given)
+        home.chmod(0o755)  # if root runs this, PostgreSQL runs as another user
+        store = stack.enter_context(OwnStack(home, options.workers, options.settings))
+        stack.callback(_ignore_signals)
+        report = run(store, options)
     print(json.dumps(report, indent=1) if as_json else table(report))
     return int(any(report["faults"].values()) or bool(report["books"]))
 
 
-def run(store: OwnStack, given: Given) -> dict[str, Any]:
-    """Buy, kill, settle, judge; return the report."""
-    scarce, usual, before = _stock(store, given)
-    store.disturb(**WEBHOOKS, webhook_loss_rate=given.webhook_loss)
-    planned = wishes(given.checkouts, scarce, usual, random.Random(given.seed), given.gone)
+def run(store: OwnStack, options: ChaosOptions) -> dict[str, Any]:
+    """Check out and kill, let the store settle, check the outcomes; return the report."""
+    scarce, plentiful, before = _set_stock(store, options)
+    store.configure_provider(**WEBHOOKS, webhook_loss_rate=options.webhook_loss)
+    plans = draw_plans(options.checkouts, scarce, plentiful, random.Random(options.seed), options.gone)
     began = time.monotonic()
-    chance = random.Random(given.seed)
-    with Killer(store.processes, given.kills, given.every_s, given.rest_s, chance) as killer:
-        told = _buy(store.base_url, planned, given, began + given.minutes * 60)
-    bought_s = time.monotonic() - began
-    store.wait_well(WELL_AGAIN_S)
-    _settle(store, given, began + bought_s + given.settle_s)
-    settled_s = round(time.monotonic() - began - bought_s, 1)
-    faults = list(verdict.unfinished(truth.read(store.settings)))
-    left = [one for one in told if one.end == NOTHING]
-    _each(store.base_url, left, given, lambda client, one: client.ask_again(one, given.settle_s))
-    _settle(store, given, time.monotonic() + given.settle_s)
-    faults += [fault for fault in verdict.judge(told, truth.read(store.settings), before) if fault not in faults]
+    rng = random.Random(options.seed)
+    with ServerKiller(store.processes, options.kills, options.every_s, options.rest_s, rng) as killer:
+        outcomes = _check_out(store.base_url, plans, options, began + options.minutes * 60)
+    checkout_s = time.monotonic() - began
+    store.wait_healthy(HEALTHY_TIMEOUT_S)
+    _wait_settled(store, options, began + checkout_s + options.settle_s)
+    settled_s = round(time.monotonic() - began - checkout_s, 1)
+    faults = list(checks.find_stuck_checkouts(read_state(store.settings)))
+    unanswered = [outcome for outcome in outcomes if outcome.end == NOTHING]
+    _run_clients(
+        store.base_url, unanswered, options, lambda client, outcome: client.ask_again(outcome, options.settle_s)
+    )
+    _wait_settled(store, options, time.monotonic() + options.settle_s)
+    later = checks.find_faults(outcomes, read_state(store.settings), before)
+    faults += [fault for fault in later if fault not in faults]
     return {
-        "asked": asdict(given),
-        "ends": dict(Counter(one.end for one in told)),
-        "cancelled": sum(bool(one.cancel) for one in told),
-        "asked_again_afterwards": len(left),
-        "not_begun": given.checkouts - len(told),
-        "requests": sum(one.requests for one in told),
+        "asked": asdict(options),
+        "ends": dict(Counter(outcome.end for outcome in outcomes)),
+        "cancelled": sum(bool(outcome.cancel) for outcome in outcomes),
+        "asked_again_afterwards": len(unanswered),
+        "not_begun": options.checkouts - len(outcomes),
+        "requests": sum(outcome.requests for outcome in outcomes),
         "kills": dict(killer.kills),
-        "checkouts_per_second": round(len(told) / bought_s, 1),
-        "seconds": round(bought_s, 1),
+        "checkouts_per_second": round(len(outcomes) / checkout_s, 1),
+        "seconds": round(checkout_s, 1),
         "settled_after_s": settled_s,
-        "faults": {kind: sum(found == kind for found, _ in faults) for kind in verdict.FAULTS},
-        "named": [f"{kind}: {says}" for kind, says in faults[:SHOWN]],
-        "books": _books(store, given),
+        "faults": {kind: sum(each == kind for each, _ in faults) for kind in checks.FAULTS},
+        "named": [f"{kind}: {text}" for kind, text in faults[:SHOWN]],
+        "books": _audit_books(store, options),
     }
 
 
-def _stock(store: OwnStack, given: Given) -> tuple[str, tuple[str, ...], dict[str, int]]:
-    """Put half of what will be wanted of one product on the shelf, plenty of the others; return what there is."""
+def _set_stock(store: OwnStack, options: ChaosOptions) -> tuple[str, tuple[str, ...], dict[str, int]]:
+    """Set the stock: half of the demand for one product, plenty of the others; return both and the stock by slug."""
     with httpx.Client(base_url=store.base_url, timeout=PATIENT_S, trust_env=False) as client:
-        words = {"email": ADMIN.email, "password": DEMO_PASSWORD}
-        token = client.post(f"{API}/tokens", json=words).raise_for_status().json()["token"]
+        credentials = {"email": ADMIN.email, "password": DEMO_PASSWORD}
+        token = client.post(f"{API}/tokens", json=credentials).raise_for_status().json()["token"]
         query: dict[str, str | int] = {"sort": "popularity", "limit": PRODUCTS}
-        found = client.get(f"{API}/products", params=query).raise_for_status().json()["items"]
-        scarce, *usual = (item["slug"] for item in found)
-        before = dict.fromkeys(usual, PLENTY) | {scarce: max(1, int(given.checkouts * SCARCE * MEAN_PIECES / 2))}
+        products = client.get(f"{API}/products", params=query).raise_for_status().json()["items"]
+        scarce, *plentiful = (product["slug"] for product in products)
+        before = dict.fromkeys(plentiful, PLENTY) | {scarce: max(1, int(options.checkouts * SCARCE * MEAN_PIECES / 2))}
         for slug, pieces in before.items():
             bearer = {"Authorization": f"Bearer {token}"}
             client.patch(f"{API}/admin/products/{slug}", json={"on_hand": pieces}, headers=bearer).raise_for_status()
-    return scarce, tuple(usual), before
+    return scarce, tuple(plentiful), before
 
 
-def _buy(base_url: str, planned: Sequence[Wish], given: Given, until: float) -> list[Told]:
-    """Let the clients buy, each one thing after the other, until all is bought or time is up."""
-    told: list[Told] = []
+def _check_out(
+    base_url: str, plans: Sequence[CheckoutPlan], options: ChaosOptions, deadline: float
+) -> list[CheckoutOutcome]:
+    """Let each client carry out one plan after the other, until all are done or the time is over."""
+    outcomes: list[CheckoutOutcome] = []
 
-    def one(client: Client, wish: Wish) -> None:
-        if time.monotonic() < until and (heard := client.shop(wish, min(PATIENCE_S, until - time.monotonic()))):
-            told.append(heard)
+    def carry_out(client: ChaosClient, plan: CheckoutPlan) -> None:
+        max_wait_s = min(PATIENCE_S, deadline - time.monotonic())
+        if max_wait_s > 0 and (outcome := client.shop(plan, max_wait_s)):
+            outcomes.append(outcome)
 
-    _each(base_url, planned, given, one)
-    return told
+    _run_clients(base_url, plans, options, carry_out)
+    return outcomes
 
 
-def _each(base_url: str, items: Sequence[T], given: Given, work: Callable[[Client, T], object]) -> None:
-    """Do something for every item, with a thread for each client."""
-    todo: SimpleQueue[T] = SimpleQueue()
+def _run_clients(
+    base_url: str, items: Sequence[T], options: ChaosOptions, work: Callable[[ChaosClient, T], object]
+) -> None:
+    """Call a function for every item, with one thread for each client."""
+    queue: SimpleQueue[T] = SimpleQueue()
     for item in items:
-        todo.put(item)
+        queue.put(item)
 
-    def run(number: int) -> None:
-        client = Client(base_url, random.Random(given.seed * given.clients + number))
+    def run_client(number: int) -> None:
+        client = ChaosClient(base_url, random.Random(options.seed * options.clients + number))
         try:
             with closing(client), suppress(Empty):
                 while True:
-                    work(client, todo.get_nowait())
-        except Exception as error:  # noqa: BLE001 - whatever it was, the run is worth nothing
-            broken.append(error)
+                    work(client, queue.get_nowait())
+        except Exception as error:  # noqa: BLE001 - every error makes the run invalid
+            errors.append(error)
 
-    broken: list[Exception] = []
-    # Threads that nobody waits for when the run is broken off: a pool's would first do all that is left.
-    threads = [Thread(target=run, args=(number,), name="client", daemon=True) for number in range(given.clients)]
+    errors: list[Exception] = []
+    # Daemon threads, since the threads of a pool would finish all items after an interrupt.
+    threads = [
+        Thread(target=run_client, args=(number,), name="client", daemon=True) for number in range(options.clients)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    if broken:
-        raise broken[0]
+    if errors:
+        raise errors[0]
 
 
-def _settle(store: OwnStack, given: Given, until: float) -> None:
-    """Wait until nothing is left to be done; at most until a moment of the monotonic clock."""
-    while time.monotonic() < until:
+def _wait_settled(store: OwnStack, options: ChaosOptions, deadline: float) -> None:
+    """Wait until the books match and no checkout is stuck, at most until the deadline on the monotonic clock."""
+    while time.monotonic() < deadline:
         with suppress(ConfigurationError):
             settings = store.settings
-            found = audit(settings, given.young_s, look_again_s=0).mismatches
-            if not found and not list(verdict.unfinished(truth.read(settings))):
+            mismatches = audit(settings, options.under_way_s, look_again_s=0).mismatches
+            if not mismatches and not list(checks.find_stuck_checkouts(read_state(settings))):
                 return
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(POLL_EVERY_S)
 
 
-def _books(store: OwnStack, given: Given) -> list[str]:
-    """Return what `shop books` names."""
-    words = [sys.executable, "-m", "shop.cli", "books", "--json", "--under-way", str(given.young_s)]
-    done = subprocess.run(words, env=store.environment, capture_output=True, text=True, timeout=BOOKS_S, check=False)
-    if done.returncode not in (0, 1):
-        raise ConfigurationError(f"The books cannot be read: {done.stderr.strip()}")
-    return [f"{one['kind']} {one['id']}: {one['says']}" for one in json.loads(done.stdout)["mismatches"]]
+def _audit_books(store: OwnStack, options: ChaosOptions) -> list[str]:
+    """Return the mismatches that `shop books` reports."""
+    command = [sys.executable, "-m", "shop.cli", "books", "--json", "--under-way", str(options.under_way_s)]
+    books = subprocess.run(command, env=store.environment, capture_output=True, text=True, timeout=BOOKS_S, check=False)
+    if books.returncode not in (0, 1):
+        raise ConfigurationError(f"The books cannot be read: {books.stderr.strip()}")
+    return [f"{entry['kind']} {entry['id']}: {entry['says']}" for entry in json.loads(books.stdout)["mismatches"]]
 
 
-def _asked() -> tuple[Given, bool]:
+def _parse_options() -> tuple[ChaosOptions, bool]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkouts", type=int, default=10_000)
     parser.add_argument("--clients", type=int, default=64)
-    parser.add_argument("--minutes", type=float, default=20.0, help="The clients go home by then, done or not.")
-    parser.add_argument("--workers", type=int, default=2, help="Web processes.")
-    parser.add_argument("--kills", type=int, default=10_000, help="At most.")
-    parser.add_argument("--kill-every", type=float, nargs=2, default=EVERY_S, metavar="S", help="From and to.")
-    parser.add_argument("--rest", type=float, default=STABLE_S + 5, help="Seconds a server is left alone after a kill.")
-    parser.add_argument("--gone", type=float, default=GONE, help="Share of clients who leave before the answer.")
-    parser.add_argument("--webhook-loss", type=float, default=LOST_WEBHOOKS, help="Share of them that never come.")
-    parser.add_argument("--settle", type=float, default=SETTLE_S, help="Seconds the store has, at most.")
+    parser.add_argument("--minutes", type=float, default=20.0, help="Time limit of all clients.")
+    parser.add_argument("--workers", type=int, default=2, help="Number of web processes.")
+    parser.add_argument("--kills", type=int, default=10_000, help="Most kills.")
+    parser.add_argument("--kill-every", type=float, nargs=2, default=EVERY_S, metavar="S", help="Least and most pause.")
+    parser.add_argument("--rest", type=float, default=STABLE_S + 5, help="Least seconds between two kills of a server.")
+    parser.add_argument("--gone", type=float, default=GONE, help="Share of clients that leave before the answer.")
+    parser.add_argument("--webhook-loss", type=float, default=LOST_WEBHOOKS, help="Share of webhooks that are lost.")
+    parser.add_argument("--settle", type=float, default=SETTLE_S, help="Most seconds for the store to settle.")
     parser.add_argument("--set", action="append", default=[], metavar="SHOP_NAME=VALUE", help="A setting of the store.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="Print one JSON document and nothing else.")
-    asked = parser.parse_args()
-    given = Given(
-        checkouts=asked.checkouts,
-        clients=asked.clients,
-        minutes=asked.minutes,
-        workers=asked.workers,
-        kills=asked.kills,
-        every_s=tuple(asked.kill_every),
-        rest_s=asked.rest,
-        gone=asked.gone,
-        webhook_loss=asked.webhook_loss,
-        settle_s=asked.settle,
-        seed=asked.seed,
-        settings=tuple(asked.set),
+    arguments = parser.parse_args()
+    options = ChaosOptions(
+        checkouts=arguments.checkouts,
+        clients=arguments.clients,
+        minutes=arguments.minutes,
+        workers=arguments.workers,
+        kills=arguments.kills,
+        every_s=tuple(arguments.kill_every),
+        rest_s=arguments.rest,
+        gone=arguments.gone,
+        webhook_loss=arguments.webhook_loss,
+        settle_s=arguments.settle,
+        seed=arguments.seed,
+        settings=tuple(arguments.set),
     )
-    return given, asked.json
+    return options, arguments.json
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    sys.exit(128 + number)  # through every `with`
+    sys.exit(128 + number)  # leaves every `with` block
 
 
-def _finish_undisturbed() -> None:
-    """Let nothing interrupt the stopping of what was started, which has its own bounds."""
+def _ignore_signals() -> None:
+    """Let no signal interrupt the stop of the stack, which has its own timeouts."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 

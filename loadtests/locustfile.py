@@ -1,13 +1,13 @@
-"""A shop's visitors: ``locust -f loadtests/locustfile.py``, then http://127.0.0.1:8089."""
+"""Locust file of a shop's visitors (closed loop): ``locust -f loadtests/locustfile.py``, then http://127.0.0.1:8089."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # Locust puts the directory it was started in there, not this one
+sys.path.insert(0, str(Path(__file__).parent))  # Locust adds the current directory, not the directory of this file
 
-import starting
+import locust_setup
 from users import Browser, Buyer, Shopper
 
-starting.prepare()
+locust_setup.prepare()
 
 __all__ = ["Browser", "Buyer", "Shopper"]

@@ -1,8 +1,8 @@
-"""How the visitors send requests: each once, and each counted.
+"""HTTP sessions of the visitors: they send each request once and count each request.
 
-Locust's own client repeats a GET, HEAD, PUT or DELETE whose connection was dropped, as often as its pool has places and
-twice more, and reports one failure or one success. A request under way when its visitor is ended is reported as
-neither. Both make a store look better than it is, or orders appear from nowhere.
+After a dropped connection, Locust's own client repeats a GET, HEAD, PUT or DELETE as often as its pool has connections,
+plus two. It reports one failure or one success for all attempts. It reports nothing for a request that still runs when
+its visitor is stopped. Both make a store look better than it is, and orders can exist that no request reports.
 """
 
 import time
@@ -14,46 +14,46 @@ from geventhttpclient.url import URL
 from locust.contrib.fasthttp import FastHttpSession
 
 TIMEOUT_S = 20.0
-"""Longer than the slowest answer the edge waits for, 15 s: the store gives up first, and says so."""
+"""Longer than the edge's timeout of 15 s, so that the store answers with an error first."""
 STOP_TIMEOUT_S = 2 * TIMEOUT_S + 5.0
-"""At the end of a run, seconds that requests under way are given: as long as one may take to connect and to fail."""
+"""Time for running requests at the end of a run: long enough for one to connect and to fail."""
 
 
 class SingleAttemptPool(HTTPClientPool):
-    """Connections over which each request is sent once."""
+    """A pool of connections that sends each request once."""
 
     def get_client(self, url: str | URL) -> HTTPClient:
-        """Return the client of a host and port, which repeats nothing."""
+        """Return the client of a host and port, which repeats no request."""
         client = super().get_client(url)
-        client._connection_pool.size = -1  # read for nothing but the number of attempts, size + 2
+        client._connection_pool.size = -1  # the library uses the size only for its number of attempts, size + 2
         return client
 
 
 class CountingSession(FastHttpSession):
-    """Reports a request whose visitor is ended before the answer as failed."""
+    """A session that reports a request as failed if its visitor is stopped before the answer."""
 
     def request(self, method: str, url: str, name: str | None = None, **options: Any) -> Any:
-        """Send one request and report how it went.
+        """Send one request and report its outcome.
 
         Args:
-            method: of HTTP.
+            method: the HTTP method.
             url: a path below the host.
-            name: under which it is counted; the path by default.
-            options: as :meth:`FastHttpSession.request` takes them.
+            name: the name in the statistics; by default the path.
+            options: as in :meth:`FastHttpSession.request`.
         """
-        begin, moment = time.perf_counter(), time.time()
+        began, started_at = time.perf_counter(), time.time()
         try:
             return super().request(method, url, name=name, **options)
         except gevent.GreenletExit:
             self.request_event.fire(
                 request_type=method,
                 name=name or url,
-                response_time=(time.perf_counter() - begin) * 1000,
+                response_time=(time.perf_counter() - began) * 1000,
                 response_length=0,
                 context={},
                 response=None,
-                exception=TimeoutError("no answer when the run ended; the store may have done what it asked"),
-                start_time=moment,
+                exception=TimeoutError("no answer before the end of the run; the store may have handled the request"),
+                start_time=started_at,
                 url=f"{self.base_url}{url}",
             )
             raise

@@ -1,10 +1,10 @@
-"""Who visits the store, for Locust.
+"""Locust's users: the visitors of the store.
 
-Three kinds of people, closed loop: each waits for a page, thinks, and clicks on. Weights follow the funnel that
-retailers commonly report: of a hundred visits about ten put something into a cart and two to three buy. They are an
-assumption, to be replaced by your own shop's.
+Three kinds of visitors in a closed loop: each waits for a page, thinks, and opens the next page. The weights follow the
+funnel that retailers commonly report: of a hundred visits, about ten put a product into a cart, and two or three buy.
+The weights are an assumption; replace them with the figures of your own shop.
 
-:class:`OpenLoop` is no person but a rate: visits arrive by a schedule, whatever the store does.
+:class:`OpenLoop` is not a visitor but a rate: visits follow a schedule that does not depend on the store's answers.
 """
 
 import itertools
@@ -27,10 +27,10 @@ from shop.lab.statistics import percentile
 from shop.lab.store_client import StoreClient
 
 PRODUCTS = 500
-"""The head of the catalogue, by popularity; the tail is hardly ever seen."""
+"""Number of popular products that are visited; the rest of the catalogue is rarely visited."""
 THINK_MEDIAN_S = 3.0
 THINK_SPREAD = 0.8
-"""Standard deviation of the logarithm: one in ten looks for more than 8 s."""
+"""Standard deviation of the logarithm: one in ten stays on a page for more than 8 s."""
 SEARCHES = ("blue", "wood", "small", "gift", "cotton")
 PAGES_BROWSED = (2, 6)
 ADDRESS = {"name": "A Shopper", "line1": "1 Market Street", "city": "Dublin", "postcode": "D01", "country": "IE"}
@@ -39,17 +39,17 @@ _log = logging.getLogger(__name__)
 
 
 class Assortment:
-    """What there is to look at, fetched once when a test starts."""
+    """The products and categories of the store, fetched once at the start of a test."""
 
     products: ZipfDistribution[str] | None = None
     categories: Sequence[str] = ()
 
     @classmethod
     def fetch(cls, host: str, exponent: float) -> None:
-        """Ask the store what it sells.
+        """Fetch products and categories from the store.
 
         Raises:
-            ConfigurationError: the host is not this machine, or sells nothing.
+            ConfigurationError: the host is not this machine, or has no products.
             ServiceUnavailable: the store does not answer.
         """
         store = StoreClient(host)
@@ -61,7 +61,7 @@ class Assortment:
 
 
 class LoopbackUser(FastHttpUser):
-    """A client of a store on this machine: each request is sent once, and counted also if the run ends before it."""
+    """A client of a store on this machine. It sends each request once and counts it, also if the run ends before."""
 
     abstract = True
     connection_timeout = network_timeout = TIMEOUT_S
@@ -77,7 +77,7 @@ class LoopbackUser(FastHttpUser):
 
 
 class Person(LoopbackUser):
-    """Somebody at a browser. Each task is one visit, by a new guest."""
+    """A visitor with a browser. Each task is the visit of a new guest."""
 
     abstract = True
     think_median_s = THINK_MEDIAN_S
@@ -85,101 +85,101 @@ class Person(LoopbackUser):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        self.chance = random.Random()
+        self.rng = random.Random()
 
     def wait_time(self) -> float:
-        """Return how long they look at a page; a visit ends where the next guest's begins."""
+        """Return the time on a page; there is no pause between the visits of two guests."""
         return self.pause_s
 
-    def look(self, path: str, name: str) -> None:
-        """Open a page as a browser does, its private call included, and read it."""
+    def open_page(self, path: str, name: str) -> None:
+        """Open a page with its private request, as a browser does, and stay on it."""
         self.client.get(path, name=name)
         self.client.get("/api/v1/me", name="/api/v1/me")
         self.think()
 
     def think(self) -> None:
-        """Look at what came, for as long as people do. A run may end meanwhile: nothing is under way."""
-        self.pause_s = think_time(self.think_median_s, THINK_SPREAD, self.chance)
+        """Stay on the page for a random time. No request runs meanwhile, so the run may end."""
+        self.pause_s = think_time(self.think_median_s, THINK_SPREAD, self.rng)
         self.wait()
         self.pause_s = 0.0
 
     def browse(self) -> str:
-        """Look around; return the slug of the product looked at last."""
+        """Open some pages; return the slug of the last product."""
         self.client.cookiejar.clear()
-        self.look("/", "/")
-        self.look(f"/c/{self.chance.choice(Assortment.categories)}", "/c/[category]")
-        if self.chance.random() < 0.3:
-            self.look(f"/search?q={self.chance.choice(SEARCHES)}", "/search?q=[words]")
+        self.open_page("/", "/")
+        self.open_page(f"/c/{self.rng.choice(Assortment.categories)}", "/c/[category]")
+        if self.rng.random() < 0.3:
+            self.open_page(f"/search?q={self.rng.choice(SEARCHES)}", "/search?q=[words]")
         slug = ""
-        for _ in range(self.chance.randint(*PAGES_BROWSED)):
-            slug = self.product()
-            self.look(f"/p/{slug}", "/p/[product]")
+        for _ in range(self.rng.randint(*PAGES_BROWSED)):
+            slug = self.choose_product()
+            self.open_page(f"/p/{slug}", "/p/[product]")
         return slug
 
-    def product(self) -> str:
+    def choose_product(self) -> str:
         """Choose a product by popularity."""
         if Assortment.products is None:
             raise StopUser
-        return Assortment.products.choose(self.chance)
+        return Assortment.products.choose(self.rng)
 
-    def add(self, slug: str) -> bool:
-        """Put a piece into the cart; return whether there was one."""
+    def add_to_cart(self, slug: str) -> bool:
+        """Put a piece into the cart; return whether the store had one."""
         item = {"product": slug, "quantity": 1}
-        with self.client.post("/api/v1/cart/items", json=item, catch_response=True) as answer:
-            if answer.status_code == 409:  # sold out: the store is right to say so
-                answer.success()
-            return bool(answer.status_code < 400)
+        with self.client.post("/api/v1/cart/items", json=item, catch_response=True) as response:
+            if response.status_code == 409:  # sold out is a correct answer
+                response.success()
+            return bool(response.status_code < 400)
 
 
 class Browser(Person):
-    """Looks and leaves."""
+    """Opens pages and leaves."""
 
     weight = 87
 
     @task
     def visit(self) -> None:
-        """Look around."""
+        """Open some pages."""
         self.browse()
 
 
 class Shopper(Person):
-    """Fills a cart and leaves it standing."""
+    """Fills a cart and leaves it."""
 
     weight = 10
 
     @task
     def visit(self) -> None:
-        """Look around and add what was seen last."""
-        self.add(self.browse())
-        self.look("/cart", "/cart")
+        """Open some pages and add the last product to the cart."""
+        self.add_to_cart(self.browse())
+        self.open_page("/cart", "/cart")
 
 
 class Buyer(Person):
-    """Buys, as a guest."""
+    """Buys as a guest."""
 
     weight = 3
 
     @task
     def visit(self) -> None:
-        """Look around, add, and pay."""
-        if not self.add(self.browse()):
+        """Open some pages, add the last product to the cart, and check out."""
+        if not self.add_to_cart(self.browse()):
             return
-        self.look("/cart", "/cart")
-        self.look("/checkout", "/checkout")
+        self.open_page("/cart", "/cart")
+        self.open_page("/checkout", "/checkout")
         order = {"email": f"load-{uuid.uuid4().hex[:8]}@shop.test", "address": ADDRESS, "payment": {"token": "tok_ok"}}
         key = {"Idempotency-Key": str(uuid.uuid4())}
-        with self.client.post("/api/v1/checkout", json=order, headers=key, catch_response=True) as answer:
-            if answer.status_code == 409:  # the last piece went to somebody else
-                answer.success()
+        with self.client.post("/api/v1/checkout", json=order, headers=key, catch_response=True) as response:
+            if response.status_code == 409:  # another shopper got the last piece
+                response.success()
 
 
 class OpenLoop(LoopbackUser):
-    """Visits to product screens at a rate that does not wait for answers; latency counts from when each was due."""
+    """Visits product screens at a rate that does not wait for answers; each latency counts from its due time."""
 
     abstract = True
     fixed_count = 1
     concurrency = 128
-    """Visits under way at once, at most."""
+    """Most visits at a time."""
     rate = 20.0
     """Visits a second."""
     wait_time = constant(0)
@@ -192,27 +192,27 @@ class OpenLoop(LoopbackUser):
 
     @task
     def offer(self) -> None:
-        """Offer the schedule until the run ends, then wait for what is under way."""
-        moments = arrival_times("poisson", self.rate, float("inf"), random.Random())
-        offered = itertools.takewhile(lambda _: not self.ending, moments)
-        pacing.open_loop(offered, self.screen, concurrency=self.concurrency, pace=self.pace)
+        """Follow the schedule until the end of the run, then wait for the running visits."""
+        due_times = arrival_times("poisson", self.rate, float("inf"), random.Random())
+        until_end = itertools.takewhile(lambda _: not self.ending, due_times)
+        pacing.open_loop(until_end, self.fetch_screen, concurrency=self.concurrency, pace=self.pace)
 
     def _end(self, **_: object) -> None:
         self.ending = True
 
-    def screen(self, due: float) -> None:
+    def fetch_screen(self, due: float) -> None:
         """Fetch one product screen."""
         if Assortment.products is None:
             raise StopUser
         slug = Assortment.products.choose(random.Random())
         path = "/api/v1/screens/product"
-        with self.client.get(f"{path}/{slug}", name=f"{path}/[product]", catch_response=True) as answer:
-            answer.request_meta["response_time"] = (time.perf_counter() - due) * 1000
+        with self.client.get(f"{path}/{slug}", name=f"{path}/[product]", catch_response=True) as response:
+            response.request_meta["response_time"] = (time.perf_counter() - due) * 1000
 
     def on_stop(self) -> None:
-        """Say whether the schedule was kept."""
+        """Log whether the generator kept the schedule."""
         if not self.pace.lags_s:
             return
-        lag, behind = percentile(self.pace.lags_s, 95) * 1000, self.pace.offered - self.pace.finished
-        kept = "kept" if lag <= LAG_LIMIT_MS else "NOT kept: the generator was the bottleneck, believe no figure"
-        _log.info("schedule %s (95%% released within %.1f ms); %d visits still waited", kept, lag, behind)
+        lag_ms, unfinished = percentile(self.pace.lags_s, 95) * 1000, self.pace.offered - self.pace.finished
+        kept = "kept" if lag_ms <= LAG_LIMIT_MS else "NOT kept: the generator was the bottleneck, no figure is valid"
+        _log.info("schedule %s (95%% released within %.1f ms); %d visits unfinished", kept, lag_ms, unfinished)

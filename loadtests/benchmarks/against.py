@@ -1,14 +1,14 @@
-"""The store beside itself at another commit: pages, edits, checkouts and memory, both built here and measured in turn.
+"""Compares the store with another commit: pages, edits, checkouts and memory of both builds, measured in turn.
 
     .venv/bin/python loadtests/benchmarks/against.py --against COMMIT [--rounds 5] [--seconds 3] [--size s]
 
-Both commits, the other one and HEAD, are cloned, installed from their own lock files and started with their own
-``shop up``; what is measured is asked over HTTP, so any two commits with the same contract can be compared. Memory is
-the proportional size (PSS) of the supervisor and all below it, soon after each of several starts, which differ by some
-MB: PostgreSQL counts what it has touched. Only Linux has that figure; there it needs /proc. An edit is a new price, and
-its time runs from its answer until the edge says it.
+The script clones both commits, the other one and HEAD, installs each from its own lock files and starts each with its
+own ``shop up``. It measures over HTTP, so it can compare any two commits with the same contract. Memory is the
+proportional size (PSS) of the supervisor and its descendants, soon after each of several starts; starts differ by some
+MB, since PostgreSQL counts the memory that it has touched. The figure needs /proc, so it exists only on Linux. An edit
+is a new price; its time runs from its answer until the edge shows the price.
 
-Exit code 1 where a median of HEAD is worse than all the other's rounds: outside their spread.
+Exit code 1 if a median of HEAD is worse than all rounds of the other commit: outside their spread.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from pathlib import Path
 import footprint
 from arms import interleaved, show
 from keep_alive import requests_per_second
-from servers import flip
+from servers import set_switch
 
 from shop.stack.program import free_port
 
@@ -39,12 +39,12 @@ READY = ".venv/.ready-to-run"
 PRODUCTS = 20
 CLIENTS = 8
 CHECKOUTS = 160
-COLD_LOOKS = 60
+COLD_VISITS = 60
 EDITS = 20
-SETTLED_S = 2.0
+SETTLE_S = 2.0
 TIMEOUT_S = 30
-STAFF = {"email": "admin@shop.test", "password": "let-me-shop"}
-BUYER = {
+ADMIN = {"email": "admin@shop.test", "password": "let-me-shop"}
+CHECKOUT_BODY = {
     "email": "benchmark@shop.test",
     "address": {"name": "Bench", "line1": "1 Bench Street", "city": "Berlin", "postcode": "10115", "country": "DE"},
     "payment": {"token": "tok_ok"},
@@ -54,8 +54,8 @@ COLD_SWITCHES = {"cache.edge": "off", "cache.local": "off", "cache.shared": "off
 
 
 @dataclass(frozen=True)
-class Reply:
-    """What came back."""
+class HttpReply:
+    """The answer to one request."""
 
     status: int
     cookie: str
@@ -66,9 +66,9 @@ class BuiltStore:
     """One commit of the store, cloned, installed and running.
 
     Args:
-        commit: which one.
+        commit: the commit.
         home: an empty directory of its own.
-        size: of the demo data.
+        size: the size of the demo data.
     """
 
     def __init__(self, commit: str, home: Path, size: str) -> None:
@@ -82,24 +82,24 @@ class BuiltStore:
         self.slugs = [item["slug"] for item in self._json("/api/v1/products?in_stock=true&limit=50")["items"]][
             :PRODUCTS
         ]
-        self._staff = self.ask("POST", "/api/v1/session", STAFF).cookie
-        self._stock_up()
+        self._admin_cookie = self.request("POST", "/api/v1/session", ADMIN).cookie
+        self._set_stock()
 
     def stop(self) -> None:
         """Stop the stack."""
         self._shop("down")
 
     def memory_mb(self) -> float:
-        """Start anew; return the proportional size of all processes, in MB."""
+        """Restart the store; return the proportional size of all its processes, in MB."""
         self.stop()
         self._start()
-        time.sleep(SETTLED_S)
-        done = self._shop("status", "--json")
-        roots = [process["pid"] for process in json.loads(done)["processes"] if process.get("pid")]
+        time.sleep(SETTLE_S)
+        output = self._shop("status", "--json")
+        roots = [process["pid"] for process in json.loads(output)["processes"] if process.get("pid")]
         return footprint.proportional_mb(roots)
 
-    def ask(self, method: str, path: str, body: object = None, cookie: str = "", key: str = "") -> Reply:
-        """Ask once, on a connection of its own."""
+    def request(self, method: str, path: str, body: object = None, cookie: str = "", key: str = "") -> HttpReply:
+        """Send one request, on a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
         headers = {"Content-Type": "application/json"} if body is not None else {}
         headers |= {"Cookie": cookie} if cookie else {}
@@ -108,12 +108,12 @@ class BuiltStore:
             connection.request(method, path, json.dumps(body) if body is not None else None, headers)
             answer = connection.getresponse()
             set_cookie = (answer.headers.get("Set-Cookie") or "").partition(";")[0]
-            return Reply(answer.status, set_cookie or cookie, answer.read())
+            return HttpReply(answer.status, set_cookie or cookie, answer.read())
         finally:
             connection.close()
 
     def checkout_rate(self) -> float:
-        """Return how many prepared carts are checked out in a second."""
+        """Return the checkouts of prepared carts a second."""
         carts = [self._cart(self.slugs[number % len(self.slugs)]) for number in range(CHECKOUTS)]
         began = time.perf_counter()
         with ThreadPoolExecutor(CLIENTS) as pool:
@@ -124,44 +124,44 @@ class BuiltStore:
         return CHECKOUTS / took_s
 
     def cold_ms(self) -> float:
-        """Return the median time of a product page for which nothing is kept, in ms."""
+        """Return the median time of a product page without any cache, in ms."""
         times = []
-        for number in range(COLD_LOOKS):
+        for number in range(COLD_VISITS):
             began = time.perf_counter()
-            self.ask("GET", f"/p/{self.slugs[number % len(self.slugs)]}")
+            self.request("GET", f"/p/{self.slugs[number % len(self.slugs)]}")
             times.append((time.perf_counter() - began) * 1000)
         return statistics.median(times)
 
     def edit_ms(self) -> float:
-        """Return the median time from the answer to an edit until its price is read through the edge, in ms."""
+        """Return the median time from the answer to an edit until the edge shows its price, in ms."""
         slug, times = self.slugs[0], []
         for _ in range(EDITS):
             price = 100 + secrets.randbelow(100_000)
-            self.ask("GET", f"/api/v1/products/{slug}")  # so that there is something old to be read
+            self.request("GET", f"/api/v1/products/{slug}")  # fills the caches with the old price
             self._patch(slug, {"price": {"amount": price, "currency": "EUR"}})
             began = time.perf_counter()
-            while json.loads(self.ask("GET", f"/api/v1/products/{slug}").body)["price"]["amount"] != price:
+            while json.loads(self.request("GET", f"/api/v1/products/{slug}").body)["price"]["amount"] != price:
                 pass
             times.append((time.perf_counter() - began) * 1000)
         return statistics.median(times)
 
     def set_switches(self, values: Mapping[str, str]) -> None:
-        """Set switches, and wait until every process has seen them."""
+        """Set switches, and wait until every process applies them."""
         for name, value in values.items():
-            flip(self.port, name, value)
+            set_switch(self.port, name, value)
 
     def _cart(self, slug: str) -> str:
-        return self.ask("POST", "/api/v1/cart/items", {"product": slug, "quantity": 1}).cookie
+        return self.request("POST", "/api/v1/cart/items", {"product": slug, "quantity": 1}).cookie
 
-    def _check_out(self, cookie: str) -> Reply:
-        return self.ask("POST", "/api/v1/checkout", BUYER, cookie, secrets.token_hex(8))
+    def _check_out(self, cookie: str) -> HttpReply:
+        return self.request("POST", "/api/v1/checkout", CHECKOUT_BODY, cookie, secrets.token_hex(8))
 
-    def _stock_up(self) -> None:
+    def _set_stock(self) -> None:
         for slug in self.slugs:
             self._patch(slug, {"on_hand": 1_000_000})
 
     def _patch(self, slug: str, change: Mapping[str, object]) -> None:
-        reply = self.ask("PATCH", f"/api/v1/admin/products/{slug}", change, self._staff)
+        reply = self.request("PATCH", f"/api/v1/admin/products/{slug}", change, self._admin_cookie)
         if reply.status != http.client.OK:
             raise RuntimeError(f"{slug} was not edited: {reply}")
 
@@ -169,8 +169,8 @@ class BuiltStore:
         self._shop("up", "--detach", "--port", str(self.port), "--size", self._size)
 
     def _json(self, path: str) -> dict[str, list[dict[str, str]]]:
-        found: dict[str, list[dict[str, str]]] = json.loads(self.ask("GET", path).body)
-        return found
+        document: dict[str, list[dict[str, str]]] = json.loads(self.request("GET", path).body)
+        return document
 
     def _shop(self, *words: str) -> str:
         command = [self._home / ".venv" / "bin" / "shop", *words]
@@ -181,17 +181,17 @@ class BuiltStore:
 def main() -> int:
     """Measure and print; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--against", required=True, metavar="COMMIT", help="What HEAD is compared with.")
+    parser.add_argument("--against", required=True, metavar="COMMIT", help="The commit to compare HEAD with.")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--size", default="s")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shop-against-")))
-        home.chmod(0o755)  # PostgreSQL runs as another account when root is asking
+        home.chmod(0o755)  # if root runs this, PostgreSQL runs as another account
         stores = {}
-        for name, commit in {"HEAD": "HEAD", asked.against: asked.against}.items():
-            stores[name] = BuiltStore(_resolved(commit), home / name, asked.size)
+        for name, commit in {"HEAD": "HEAD", arguments.against: arguments.against}.items():
+            stores[name] = BuiltStore(_resolve_commit(commit), home / name, arguments.size)
             stack.callback(stores[name].stop)
         worse = [
             _compare(
@@ -200,21 +200,30 @@ def main() -> int:
                 stores,
                 {},
                 BuiltStore.memory_mb,
-                asked.rounds,
+                arguments.rounds,
                 lower=True,
             ),
-            _compare("product page from the edge", "requests/s", stores, {}, _page(asked.seconds), asked.rounds),
             _compare(
-                "the same from local memory", "requests/s", stores, LOCAL_SWITCHES, _page(asked.seconds), asked.rounds
+                "product page from the edge", "requests/s", stores, {}, _page_rate(arguments.seconds), arguments.rounds
             ),
-            _compare("the same cold", "ms", stores, COLD_SWITCHES, BuiltStore.cold_ms, asked.rounds, lower=True),
-            _compare("an edit until the edge says it", "ms", stores, {}, BuiltStore.edit_ms, asked.rounds, lower=True),
-            _compare("checkouts", "checkouts/s", stores, {}, BuiltStore.checkout_rate, asked.rounds),
+            _compare(
+                "the same from local memory",
+                "requests/s",
+                stores,
+                LOCAL_SWITCHES,
+                _page_rate(arguments.seconds),
+                arguments.rounds,
+            ),
+            _compare("the same cold", "ms", stores, COLD_SWITCHES, BuiltStore.cold_ms, arguments.rounds, lower=True),
+            _compare(
+                "an edit until the edge shows it", "ms", stores, {}, BuiltStore.edit_ms, arguments.rounds, lower=True
+            ),
+            _compare("checkouts", "checkouts/s", stores, {}, BuiltStore.checkout_rate, arguments.rounds),
         ]
     return int(any(worse))
 
 
-def _page(seconds: float) -> Callable[[BuiltStore], float]:
+def _page_rate(seconds: float) -> Callable[[BuiltStore], float]:
     return lambda store: requests_per_second(store.port, f"/p/{store.slugs[0]}", seconds, CLIENTS)
 
 
@@ -228,28 +237,28 @@ def _compare(
     *,
     lower: bool = False,
 ) -> bool:
-    """Measure one thing in both stores and print it; tell whether HEAD is worse than all rounds of the other."""
+    """Measure both stores and print the figures; return whether HEAD is worse than all rounds of the other commit."""
     for store in stores.values():
         store.set_switches(switches)
-        measure(store)  # once for nothing: connections, statements, what is kept
-    found = interleaved({name: lambda store=store: measure(store) for name, store in stores.items()}, rounds)
+        measure(store)  # a first, unused time: it opens connections, prepares statements and fills caches
+    figures = interleaved({name: lambda store=store: measure(store) for name, store in stores.items()}, rounds)
     for store in stores.values():
         store.set_switches(dict.fromkeys(switches, "on"))
-    show(title, unit, found)
-    (_, ours), (_, theirs) = found.items()
+    show(title, unit, figures)
+    (_, ours), (_, others) = figures.items()
     median = statistics.median(ours)
-    worse = median > max(theirs) if lower else median < min(theirs)
+    worse = median > max(others) if lower else median < min(others)
     print(f"  {'WORSE than every round of the other' if worse else 'within its spread, or better'}")
     return worse
 
 
-def _resolved(commit: str) -> str:
-    done = subprocess.run(
+def _resolve_commit(commit: str) -> str:
+    parsed = subprocess.run(
         ["git", "-C", ROOT, "rev-parse", f"{commit}^{{commit}}"], capture_output=True, text=True, check=False
     )
-    if done.returncode:
-        raise SystemExit(f"{commit} is no commit of this repository.")
-    return done.stdout.strip()
+    if parsed.returncode:
+        raise SystemExit(f"{commit} is not a commit of this repository.")
+    return parsed.stdout.strip()
 
 
 if __name__ == "__main__":

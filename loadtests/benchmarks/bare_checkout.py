@@ -1,8 +1,8 @@
-"""The other side of ``checkout_rate.py``: a Flask view that runs a checkout's SQL and its charge, and nothing else.
+"""The other side of ``checkout_rate.py``: a Flask view that runs only the SQL and the charge of a checkout.
 
-The statements are not written down here, where they would grow old: at its start the application lets the store's own
-code check out once and keeps the tape, every statement with its parameters. The view plays it with fresh ids in place
-of the recorded ones: the first transaction, the charge, the second. It decides, checks and renders nothing.
+The statements are not written in this file, since they would become outdated. At its start, the application lets the
+store's own code check out once and records every statement with its parameters. The view replays them with new ids: the
+first transaction, the charge, the second transaction. It decides, checks and renders nothing.
 """
 
 import datetime
@@ -25,39 +25,39 @@ from shop.settings import Settings, load_settings
 from shop.wiring import ProcessRuntime, build
 
 CART_VARIABLE = "BARE_CHECKOUT_CART"
-"""A cart that is prepared for the recording."""
+"""The environment variable with the cart for the recording."""
 RECORDED_PRODUCT = 50
-"""What lies in it."""
+"""The product in that cart."""
 ORDER_ID = 7_000_001
-"""What the recorded order is numbered. Both numbers are found again in parameters, where a 1 could be anything."""
+"""The id of the recorded order. Both numbers are searched in parameters, where a small number would be ambiguous."""
 BODY = {
     "email": "robin@example.org",
     "address": {"name": "Robin", "line1": "Lindenweg 4", "city": "Berlin", "postcode": "10115", "country": "DE"},
     "payment": {"token": "tok_ok"},
 }
 RETURNS_ID = "INSERT INTO orders "
-"""The statement whose answer begins with the id that later ones carry."""
+"""The statement whose result begins with the order id, which later statements need."""
 
-Fresh = dict[str, Any]
-"""What is new in each checkout: cart, key, order, public_id, number, claim, lock, provider_id."""
+FreshValues = dict[str, Any]
+"""The values that are new in each checkout: cart, key, order, public_id, number, claim, lock, provider_id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of the tape.
+    """One recorded statement.
 
     Args:
-        sql: as the driver got it.
+        sql: as the driver received it.
         same: parameters that never change.
-        fresh: parameters that do, each with what makes it.
+        fresh: for each parameter that changes, the function that makes it.
     """
 
     sql: str
     same: Mapping[str, Any]
-    fresh: Mapping[str, Callable[[Fresh], Any]]
+    fresh: Mapping[str, Callable[[FreshValues], Any]]
 
-    def run(self, cursor: psycopg.Cursor[Any], fresh: Fresh) -> None:
-        """Send it and take its answer."""
+    def run(self, cursor: psycopg.Cursor[Any], fresh: FreshValues) -> None:
+        """Send the statement and read its result."""
         cursor.execute(self.sql, {**self.same, **{name: make(fresh) for name, make in self.fresh.items()}})
         rows = cursor.fetchall() if cursor.description else ()
         if self.sql.startswith(RETURNS_ID):
@@ -67,7 +67,7 @@ class Statement:
 def create_app() -> Flask:
     """Record a checkout and build the application."""
     settings = load_settings()
-    before, after = _tape(settings)
+    before, after = _record_transactions(settings)
     local = threading.local()
     provider = httpx.Client(
         base_url=str(settings.payments_url), headers={"Authorization": f"Bearer {settings.payments_api_key}"}
@@ -100,13 +100,13 @@ def create_app() -> Flask:
     return app
 
 
-def _play(connection: psycopg.Connection[Any], statements: Sequence[Statement], fresh: Fresh) -> None:
+def _play(connection: psycopg.Connection[Any], statements: Sequence[Statement], fresh: FreshValues) -> None:
     with connection.transaction(), connection.cursor() as cursor:
         for statement in statements:
             statement.run(cursor, fresh)
 
 
-def _fresh(cart: str, product: int, key: str) -> Fresh:
+def _fresh(cart: str, product: int, key: str) -> FreshValues:
     name = secrets.token_hex(8)
     return {
         "cart": cart,
@@ -119,29 +119,31 @@ def _fresh(cart: str, product: int, key: str) -> Fresh:
     }
 
 
-def _tape(settings: Settings) -> tuple[list[Statement], list[Statement]]:
-    """Check out once, in this process, and return the statements of the two transactions."""
+def _record_transactions(settings: Settings) -> tuple[list[Statement], list[Statement]]:
+    """Check out once in this process, and return the statements of the two transactions."""
     runtime = build(settings)
     try:
         transactions = _record(runtime, os.environ[CART_VARIABLE])
     finally:
         runtime.close()
-    before, after = (found for found in transactions if len(found) > 1)
-    known = _recorded(before, after)
-    return [_statement(*one, known) for one in before], [_statement(*one, known) for one in after]
+    before, after = (statements for statements in transactions if len(statements) > 1)
+    names = _fresh_values(before, after)
+    return [_statement(*recorded, names) for recorded in before], [_statement(*recorded, names) for recorded in after]
 
 
-Recorded = list[tuple[str, dict[str, Any]]]
+RecordedStatements = list[tuple[str, dict[str, Any]]]
 
 
-def _record(runtime: ProcessRuntime, cart: str) -> list[Recorded]:
+def _record(runtime: ProcessRuntime, cart: str) -> list[RecordedStatements]:
     app, engine = create_store(runtime), runtime.database.engine
-    transactions: list[Recorded] = []
+    transactions: list[RecordedStatements] = []
     with engine.begin() as connection:
         connection.execute(text("SELECT setval(pg_get_serial_sequence('orders', 'id'), :id, false)"), {"id": ORDER_ID})
     event.listen(engine, "begin", lambda connection: transactions.append([]))
     event.listen(
-        engine, "before_cursor_execute", lambda c, cursor, sql, given, *_: transactions[-1].append((sql, dict(given)))
+        engine,
+        "before_cursor_execute",
+        lambda c, cursor, sql, parameters, *_: transactions[-1].append((sql, dict(parameters))),
     )
     client = app.test_client()
     with client.session_transaction() as session:
@@ -152,9 +154,9 @@ def _record(runtime: ProcessRuntime, cart: str) -> list[Recorded]:
     return transactions
 
 
-def _recorded(before: Recorded, after: Recorded) -> dict[Any, str]:
-    """Return the recorded values that are new each time, with the name of what they are."""
-    found: dict[Any, str] = {
+def _fresh_values(before: RecordedStatements, after: RecordedStatements) -> dict[Any, str]:
+    """Return the recorded values that are new in each checkout, each with its name."""
+    fresh: dict[Any, str] = {
         uuid.UUID(os.environ[CART_VARIABLE]): "cart",
         os.environ[CART_VARIABLE]: "cart",
         "the-recorded-key": "key",
@@ -162,34 +164,34 @@ def _recorded(before: Recorded, after: Recorded) -> dict[Any, str]:
         RECORDED_PRODUCT: "product",
     }
     names = {"public_id": "public_id", "number": "number", "claim": "claim", "lock": "lock", "known_as": "provider_id"}
-    for _, given in (*before, *after):
-        found |= {given[said]: name for said, name in names.items() if given.get(said) is not None}
-    return found
+    for _, parameters in (*before, *after):
+        fresh |= {parameters[column]: name for column, name in names.items() if parameters.get(column) is not None}
+    return fresh
 
 
-def _statement(sql: str, given: Mapping[str, Any], known: Mapping[Any, str]) -> Statement:
-    fresh = {name: make for name, value in given.items() if (make := _maker(value, known)) is not None}
-    return Statement(sql, {name: value for name, value in given.items() if name not in fresh}, fresh)
+def _statement(sql: str, parameters: Mapping[str, Any], names: Mapping[Any, str]) -> Statement:
+    fresh = {name: make for name, value in parameters.items() if (make := _make_parameter(value, names)) is not None}
+    return Statement(sql, {name: value for name, value in parameters.items() if name not in fresh}, fresh)
 
 
-def _maker(value: Any, known: Mapping[Any, str]) -> Callable[[Fresh], Any] | None:
-    """Return what makes a parameter anew; ``None`` where it stays."""
+def _make_parameter(value: Any, names: Mapping[Any, str]) -> Callable[[FreshValues], Any] | None:
+    """Return a function that makes a parameter for each checkout; ``None`` if the parameter never changes."""
     if isinstance(value, (Jsonb, bytes, memoryview, bool, datetime.datetime)) or value is None:
         return None
     if isinstance(value, (int, uuid.UUID)):
-        name = known.get(value)
+        name = names.get(value)
         return None if name is None else lambda fresh: fresh[name]
     if isinstance(value, list):
-        makers = [_maker(one, known) or (lambda fresh, one=one: one) for one in value]
+        makers = [_make_parameter(item, names) or (lambda fresh, item=item: item) for item in value]
         return lambda fresh: [make(fresh) for make in makers]
     if isinstance(value, str):
-        parts = [(old, name) for old, name in known.items() if isinstance(old, str) and old in value]
+        parts = [(old, name) for old, name in names.items() if isinstance(old, str) and old in value]
         if parts:
-            return lambda fresh: _replaced(value, parts, fresh)
+            return lambda fresh: _replace_parts(value, parts, fresh)
     return None
 
 
-def _replaced(value: str, parts: Sequence[tuple[str, str]], fresh: Fresh) -> str:
+def _replace_parts(value: str, parts: Sequence[tuple[str, str]], fresh: FreshValues) -> str:
     for old, name in parts:
         value = value.replace(old, str(fresh[name]))
     return value

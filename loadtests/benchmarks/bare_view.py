@@ -1,4 +1,4 @@
-"""The other side of ``warm_screen.py``: Flask views that return the same bytes and do nothing else."""
+"""The other side of ``warm_screen.py``: Flask views that only return the same bytes."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ KEY = "bare:page"
 
 
 def create_app() -> Flask:
-    """Build the application; the environment says in which folder the bytes are, and where Valkey is."""
+    """Build the application; environment variables name the folder of the bytes and the address of Valkey."""
     folder = Path(os.environ[FOLDER_VARIABLE])
     screen, page = (folder / "screen").read_bytes(), (folder / "page").read_bytes()
     cache = redis.Redis.from_url(os.environ[CACHE_VARIABLE])
@@ -20,15 +20,15 @@ def create_app() -> Flask:
     app = Flask(__name__)
 
     @app.get("/screen/<slug>")
-    def of_screen(slug: str) -> Response:
+    def screen_view(slug: str) -> Response:
         return Response(screen, mimetype="application/json")
 
     @app.get("/page/<slug>")
-    def of_page(slug: str) -> Response:
+    def page_view(slug: str) -> Response:
         return Response(page, mimetype="text/html")
 
     @app.get("/shared/<slug>")
-    def from_valkey(slug: str) -> Response:
+    def valkey_view(slug: str) -> Response:
         return Response(cache.get(KEY), mimetype="text/html")
 
     return app

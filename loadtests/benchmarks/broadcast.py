@@ -1,12 +1,12 @@
-"""From an invalidation to the last copy gone: how long any process still serves what it has in its own memory.
+"""Measures the time from an invalidation until the last process has removed its copy from local memory.
 
     .venv/bin/python loadtests/benchmarks/broadcast.py [--processes 4] [--rounds 300] [--busy 0]
 
-Every process holds a copy of one value, as web processes do, and watches for the moment at which its copy is gone; one
-more invalidates the value's tag, over a Valkey this script starts and stops. A round's figure is the last process's
-time since the invalidation was *begun*: its own round trip is in it. With ``--busy N`` so many threads of every process
-compute all the while, so that the listener must wait for its turn as in a process that serves pages.
-Promise: every copy is gone within 100 ms. Exit code 1 when it is broken.
+Every process holds a copy of one value, as web processes do, and polls until its copy is gone. One more process
+invalidates the value's tag, over a Valkey that this script starts and stops. The figure of a round is the time of the
+last process since the *begin* of the invalidation, so it includes the round trip. With ``--busy N``, so many threads of
+every process compute meanwhile, and the listener competes with them as in a process that serves pages.
+Promise: every copy is gone within 100 ms. Exit code 1 if it is broken.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from shop.stack.program import free_port
 
 PROMISED_MS = 100.0
 TIMEOUT_S = 10.0
-LOOK_S = 0.0002
+POLL_S = 0.0002
 KEY, TAG = "product:screen:blue-mug", "product:blue-mug"
 
 
@@ -38,49 +38,50 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--processes", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=300)
-    parser.add_argument("--busy", type=int, default=0, help="threads of each process that compute meanwhile")
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="shop-broadcast-") as home, _running(Path(home)) as url:
-        found = _measured(url, asked.processes, asked.rounds, asked.busy)
-    worst = max(found)
+    parser.add_argument("--busy", type=int, default=0, help="threads of each process that compute")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="shop-broadcast-") as home, _valkey(Path(home)) as url:
+        times_ms = _measure(url, arguments.processes, arguments.rounds, arguments.busy)
+    worst = max(times_ms)
     print(
-        f"the last of {asked.processes} processes' copies gone, ms after the invalidation began ({len(found)} rounds)"
+        f"the last of {arguments.processes} copies is gone, ms after the begin of the invalidation"
+        f" ({len(times_ms)} rounds)"
     )
-    print(f"  p50 {percentile(found, 50):.2f}   p99 {percentile(found, 99):.2f}   worst {worst:.2f}")
+    print(f"  p50 {percentile(times_ms, 50):.2f}   p99 {percentile(times_ms, 99):.2f}   worst {worst:.2f}")
     print(f"  promised at most {PROMISED_MS:.0f}: {'kept' if worst <= PROMISED_MS else 'BROKEN'}")
     return int(worst > PROMISED_MS)
 
 
-def _measured(url: str, processes: int, rounds: int, busy: int) -> list[float]:
+def _measure(url: str, processes: int, rounds: int, busy: int) -> list[float]:
     pipes = [multiprocessing.Pipe() for _ in range(processes)]
     workers = [
-        multiprocessing.Process(target=_hold, args=(theirs, url, busy), name=f"holder-{number}", daemon=True)
-        for number, (_, theirs) in enumerate(pipes)
+        multiprocessing.Process(target=_hold, args=(child, url, busy), name=f"holder-{number}", daemon=True)
+        for number, (_, child) in enumerate(pipes)
     ]
     for worker in workers:
         worker.start()
-    ours = [one for one, _ in pipes]
+    parents = [parent for parent, _ in pipes]
     level = SharedLevel(url, 1000, SystemClock())
-    found = []
+    times_ms = []
     for _ in range(rounds):
-        for pipe in ours:
+        for pipe in parents:
             pipe.send("hold")
-        for pipe in ours:
-            _received(pipe)
+        for pipe in parents:
+            _receive(pipe)
         began = time.monotonic()
         if not level.invalidate([TAG]):
             raise RuntimeError("the invalidation was not acknowledged")
-        found.append((max(_received(pipe) for pipe in ours) - began) * 1000)
-    for pipe in ours:
+        times_ms.append((max(_receive(pipe) for pipe in parents) - began) * 1000)
+    for pipe in parents:
         pipe.send(None)
     for worker in workers:
         worker.join(TIMEOUT_S)
     level.close()
-    return found
+    return times_ms
 
 
 def _hold(pipe: Connection, url: str, busy: int) -> None:
-    """Hold a copy, and say when it was gone; again for each order, until the order is to end."""
+    """For each request of the parent, hold a copy and report when it is gone; end at the request ``None``."""
     clock = SystemClock()
     local = LocalLevel(1_000_000, clock)
     listener = InvalidationListener(url, local)
@@ -90,13 +91,13 @@ def _hold(pipe: Connection, url: str, busy: int) -> None:
         threading.Thread(target=_compute, name=f"busy-{number}", daemon=True).start()
     while pipe.recv() is not None:
         deadline = time.monotonic() + TIMEOUT_S
-        while local.get(KEY) is None:  # at first nothing is heard yet, and nothing is kept
+        while local.get(KEY) is None:  # until the listener is connected, local memory stores nothing
             cache.get_or_load(KEY, CATALOGUE, [TAG], lambda: b"a page")
             if time.monotonic() > deadline:
-                raise RuntimeError("no copy is kept")
+                raise RuntimeError("local memory stores no copy")
         pipe.send(0.0)
         while local.get(KEY) is not None:
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
         pipe.send(time.monotonic())
     listener.stop()
 
@@ -106,15 +107,15 @@ def _compute() -> None:
         sum(number * number for number in range(2000))
 
 
-def _received(pipe: Connection) -> float:
+def _receive(pipe: Connection) -> float:
     if not pipe.poll(TIMEOUT_S):
-        raise RuntimeError("a process did not answer: its copy is still there")
-    moment: float = pipe.recv()
-    return moment
+        raise RuntimeError("a process did not answer: it still has its copy")
+    time_gone: float = pipe.recv()
+    return time_gone
 
 
 @contextmanager
-def _running(home: Path) -> Iterator[str]:
+def _valkey(home: Path) -> Iterator[str]:
     port = free_port()
     program = valkey.cache(home, port, 64)
     process = subprocess.Popen(program.argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=home)

@@ -1,14 +1,14 @@
-"""What a hit costs: our caches beside dogpile.cache, flask-caching and a raw GET, on the same Valkey and value.
+"""Measures the time of a cache hit: our caches, dogpile.cache, flask-caching and a raw GET, with one Valkey and value.
 
     .venv/bin/python loadtests/benchmarks/cache_hits.py [--rounds 9] [--calls 3000] [--bytes 6000]
 
-One thread, no telemetry on any side. All sides answer in turn, round by round, from one Valkey this script starts and
-stops. The raw side is redis-py's own client: it reads the very bytes our shared level stored and parses their one line
-of JSON, and knows no tags and no lifetimes. Promises: a shared hit costs at most 1.3 of that and less than a hit of
-either library; a local hit under 5 microseconds. Exit code 1 when one is broken.
+One thread, no telemetry on any side. All sides answer in turn, round by round, from one Valkey that this script starts
+and stops. The raw side is redis-py's own client: it reads the same bytes that our shared level stored and parses their
+one line of JSON, without tags and lifetimes. Promises: a shared hit takes at most 1.3 times as long and less than a hit
+of either library; a local hit takes less than 5 microseconds. Exit code 1 if one is broken.
 
-Printed without a promise: a shared hit on a page that shows six other products and so carries nine tags in place of
-three, as the short way asks for it, by all of them, and as a reader does who can name only three of them.
+Printed without a promise: a shared hit on a page with six other products, which has nine tags instead of three. The
+fast path knows all nine tags; a normal look-up knows only three of them.
 """
 
 import argparse
@@ -56,18 +56,18 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--calls", type=int, default=3000)
     parser.add_argument("--bytes", type=int, default=6000)
-    asked = parser.parse_args()
-    value = json.dumps({"title": "Blue mug", "text": "x" * asked.bytes}).encode()
-    with tempfile.TemporaryDirectory(prefix="shop-hits-") as home, _running(Path(home)) as url:
-        arms = {**_ours(url, value), **_theirs(url, value)}
+    arguments = parser.parse_args()
+    value = json.dumps({"title": "Blue mug", "text": "x" * arguments.bytes}).encode()
+    with tempfile.TemporaryDirectory(prefix="shop-hits-") as home, _valkey(Path(home)) as url:
+        arms = {**_own_arms(url, value), **_library_arms(url, value)}
         for name, hit in arms.items():
             if hit() is None:
                 raise RuntimeError(f"{name} has no hit")
-        found = interleaved({name: _timed(hit, asked.calls) for name, hit in arms.items()}, asked.rounds)
-    return _verdict(found, len(value))
+        figures = interleaved({name: _time_calls(hit, arguments.calls) for name, hit in arms.items()}, arguments.rounds)
+    return _verdict(figures, len(value))
 
 
-def _ours(url: str, value: bytes) -> dict[str, Hit]:
+def _own_arms(url: str, value: bytes) -> dict[str, Hit]:
     clock = SystemClock()
     shared = Cache(SharedLevel(url, 1000, clock), clock)
     local_level = LocalLevel(1_000_000, clock)
@@ -79,9 +79,9 @@ def _ours(url: str, value: bytes) -> dict[str, Hit]:
         return value
 
     def raw() -> bytes:
-        header, _, found = client.get(STORED).partition(b"\n")
+        header, _, body = client.get(STORED).partition(b"\n")
         json.loads(header)
-        return found
+        return body
 
     def load_screen() -> bytes:
         return TaggedValue(value, SHOWN)
@@ -98,7 +98,7 @@ def _ours(url: str, value: bytes) -> dict[str, Hit]:
     }
 
 
-def _theirs(url: str, value: bytes) -> dict[str, Hit]:
+def _library_arms(url: str, value: bytes) -> dict[str, Hit]:
     region = make_region().configure("dogpile.cache.redis", expiration_time=300, arguments={"url": url})
     memory = make_region().configure("dogpile.cache.memory", expiration_time=300)
     app = flask.Flask("bare")
@@ -114,7 +114,7 @@ def _theirs(url: str, value: bytes) -> dict[str, Hit]:
 
     def in_app(function: Hit) -> Hit:
         context = app.app_context()
-        context.push()  # as a request would have it: it is not what is measured
+        context.push()  # as in a request; the push is not measured
         return function
 
     return {
@@ -125,8 +125,8 @@ def _theirs(url: str, value: bytes) -> dict[str, Hit]:
     }
 
 
-def _timed(hit: Hit, calls: int) -> Callable[[], float]:
-    """Return what measures microseconds a call."""
+def _time_calls(hit: Hit, calls: int) -> Callable[[], float]:
+    """Return a function that measures the microseconds of a call."""
 
     def measure() -> float:
         for _ in range(calls // 10):
@@ -139,21 +139,22 @@ def _timed(hit: Hit, calls: int) -> Callable[[], float]:
     return measure
 
 
-def _verdict(found: dict[str, list[float]], size: int) -> int:
+def _verdict(figures: dict[str, list[float]], size: int) -> int:
     print(f"A hit of {size:,} bytes")
-    for name, figures in found.items():
-        print(f"  {name:<24} {_shown(figures)} us")
+    for name, rounds in figures.items():
+        print(f"  {name:<24} {_with_spread(rounds)} us")
     ratios = {
-        name: [a / b for a, b in zip(found[SHARED], found[name], strict=True)] for name in (RAW, DOGPILE, FLASK_CACHING)
+        name: [a / b for a, b in zip(figures[SHARED], figures[name], strict=True)]
+        for name in (RAW, DOGPILE, FLASK_CACHING)
     }
     limits = {RAW: RATIO_PROMISED, DOGPILE: 1.0, FLASK_CACHING: 1.0}
     broken = 0
-    for name, figures in ratios.items():
-        kept = _median(figures) <= limits[name]
+    for name, rounds in ratios.items():
+        kept = _median(rounds) <= limits[name]
         broken += not kept
-        said = f"at most {limits[name]} promised: {'kept' if kept else 'BROKEN'}"
-        print(f"  {SHARED} / {name:<20} {_shown(figures)}   {said}")
-    kept = _median(found[LOCAL]) < LOCAL_PROMISED_US
+        promise = f"at most {limits[name]} promised: {'kept' if kept else 'BROKEN'}"
+        print(f"  {SHARED} / {name:<20} {_with_spread(rounds)}   {promise}")
+    kept = _median(figures[LOCAL]) < LOCAL_PROMISED_US
     print(f"  {LOCAL}: promised under {LOCAL_PROMISED_US} us: {'kept' if kept else 'BROKEN'}")
     return int(broken + (not kept) > 0)
 
@@ -163,12 +164,12 @@ def _median(figures: Sequence[float]) -> float:
     return spread.median if spread else 0.0
 
 
-def _shown(figures: Sequence[float]) -> str:
+def _with_spread(figures: Sequence[float]) -> str:
     return f"{_median(figures):>8.2f} ({min(figures):.2f} to {max(figures):.2f})"
 
 
 @contextmanager
-def _running(home: Path) -> Iterator[str]:
+def _valkey(home: Path) -> Iterator[str]:
     program = valkey.cache(home / "cache", free_port(), memory_mb=64)
     process = subprocess.Popen(program.argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

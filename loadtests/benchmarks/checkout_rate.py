@@ -1,16 +1,15 @@
-"""Checkouts a second: the store beside a bare Flask view that runs the same SQL and the same charge.
+"""Checkouts a second: the store compared with a bare Flask view that runs the same SQL and the same charge.
 
     .venv/bin/python loadtests/benchmarks/checkout_rate.py [--rounds N] [--checkouts N] [--clients N]
 
-Both are served by gunicorn with the store's own configuration, over the same PostgreSQL and payments simulator. Each
-client sends checkouts of prepared carts, one after the other; the carts hold one piece each of fifty products. The bare
-view (``bare_checkout.py``) plays back the statements that the store's own checkout sent, every one a round trip of its
-own; the store lets some travel together. The two are measured in turn, and the ratio is round by round. Client,
-database and simulator share the machine with both: the ratio is of two whole systems, as a shopper meets them. Whoever
-else is at work on the machine takes from both, and most from the side that computes most in its two processes: so the
-processor time is told as well.
+Gunicorn serves both with the store's own configuration, and both use the same PostgreSQL and payments simulator. Each
+client checks out prepared carts, one after the other; each cart has one piece of one of fifty products. The bare view
+(``bare_checkout.py``) replays the statements of the store's own checkout, each in a round trip of its own; the store
+pipelines some of them. The two are measured in turn, and the ratio is computed for each round. Clients, database and
+simulator run on the same machine, so the ratio compares two whole systems. Other work on the machine slows both, and
+mostly the side that computes more in its two processes; so the script prints the processor time too.
 
-Promise: at least 0.6 of the bare view. Exit code 1 when it is broken.
+Promise: at least 0.6 of the bare view. Exit code 1 if it is broken.
 """
 
 import argparse
@@ -30,7 +29,7 @@ import processor_time
 from arms import interleaved, show
 from bare_checkout import BODY, CART_VARIABLE, RECORDED_PRODUCT
 from own_database import own_database
-from servers import answers, running
+from servers import is_answering, running
 from sqlalchemy import text
 
 from shop.app import create_app
@@ -49,30 +48,30 @@ BARE = (
     "--preload",
     "bare_checkout:create_app()",
 )
-"""Loaded before the fork, so that one recording is made for all its workers."""
+"""Gunicorn loads the application before the fork, so one recording serves all workers."""
 PRODUCTS = 50
 PROMISE = 0.6
 WARM_UP = 60
-"""Checkouts before the first measurement: connections open, statements prepared."""
+"""Checkouts before the first measurement, which open connections and prepare statements."""
 TIMEOUT_S = 30
 PATH = "/api/v1/checkout"
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """One checkout to send."""
+class CheckoutRequest:
+    """One prepared checkout request."""
 
     path: str
     cookie: str
 
 
-class Side:
-    """One of the two, with its supply of carts.
+class BenchmarkSide:
+    """One of the two sides, which prepares its carts.
 
     Args:
-        settings: of the store.
-        port: where it listens.
-        bare: whether it is the bare view, which takes the cart from the path.
+        settings: the settings of the store.
+        port: the port of the side.
+        bare: whether it is the bare view, which reads the cart from the path.
     """
 
     def __init__(self, settings: Settings, port: int, *, bare: bool) -> None:
@@ -80,39 +79,41 @@ class Side:
         self._port = port
         self._bare = bare
         self.spent: Counter[str] = Counter()
-        """Seconds of processor time by part, while it was measured."""
+        """Seconds of processor time during the measurements, by part."""
 
     def rate(self, count: int, clients: int) -> float:
-        """Check out so many carts; return how many a second.
+        """Check out so many carts; return the checkouts a second.
 
         Raises:
-            RuntimeError: one was not answered with 201.
+            RuntimeError: a checkout did not get status 201.
         """
-        asks = self._asks(count)
-        before = processor_time.spent()
+        requests = self._prepare_requests(count)
+        before = processor_time.processor_seconds()
         with ThreadPoolExecutor(clients) as pool:
             began = time.perf_counter()
-            list(pool.map(self._send, [asks[number::clients] for number in range(clients)]))
+            list(pool.map(self._send, [requests[number::clients] for number in range(clients)]))
             took_s = time.perf_counter() - began
-        self.spent += processor_time.spent() - before
+        self.spent += processor_time.processor_seconds() - before
         return count / took_s
 
-    def _asks(self, count: int) -> list[Ask]:
-        carts = fill(self._settings, count)
+    def _prepare_requests(self, count: int) -> list[CheckoutRequest]:
+        carts = fill_carts(self._settings, count)
         if self._bare:
-            return [Ask(f"/checkout/{cart}/{product}", "") for cart, product in carts.items()]
-        return [Ask(PATH, cookie) for cookie in cookies(self._settings, list(carts))]
+            return [CheckoutRequest(f"/checkout/{cart}/{product}", "") for cart, product in carts.items()]
+        return [CheckoutRequest(PATH, cookie) for cookie in cart_cookies(self._settings, list(carts))]
 
-    def _send(self, asks: list[Ask]) -> None:
+    def _send(self, requests: list[CheckoutRequest]) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT_S)
         body = json.dumps(BODY)
-        for ask in asks:
+        for checkout in requests:
             headers = {"Content-Type": "application/json", "Idempotency-Key": secrets.token_hex(8)}
-            connection.request("POST", ask.path, body, headers | ({"Cookie": ask.cookie} if ask.cookie else {}))
+            connection.request(
+                "POST", checkout.path, body, headers | ({"Cookie": checkout.cookie} if checkout.cookie else {})
+            )
             answer = connection.getresponse()
-            said = answer.read()
+            content = answer.read()
             if answer.status != http.client.CREATED:
-                raise RuntimeError(f"{ask.path}: {answer.status} {said[:300]!r}")
+                raise RuntimeError(f"{checkout.path}: {answer.status} {content[:300]!r}")
         connection.close()
 
 
@@ -120,30 +121,32 @@ def main() -> int:
     """Measure and print; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--checkouts", type=int, default=300, help="A round and side.")
+    parser.add_argument("--checkouts", type=int, default=300, help="Checkouts of each side in each round.")
     parser.add_argument("--clients", type=int, default=8)
-    asked = parser.parse_args()
-    with own_database(PRODUCTS) as found, ExitStack() as stack:
-        settings = _serve(stack, found)
+    arguments = parser.parse_args()
+    with own_database(PRODUCTS) as own, ExitStack() as stack:
+        settings = _serve(stack, own)
         bare_port = _serve_bare(stack, settings)
         sides = {
-            "store": Side(settings, settings.port, bare=False),
-            "bare Flask view": Side(settings, bare_port, bare=True),
+            "store": BenchmarkSide(settings, settings.port, bare=False),
+            "bare Flask view": BenchmarkSide(settings, bare_port, bare=True),
         }
         for side in sides.values():
-            side.rate(WARM_UP, asked.clients)
+            side.rate(WARM_UP, arguments.clients)
             side.spent.clear()
-        arms = {name: lambda side=side: side.rate(asked.checkouts, asked.clients) for name, side in sides.items()}
-        rates = interleaved(arms, asked.rounds)
-    ratio = show(f"checkout, {asked.clients} clients, {asked.checkouts} a round", "checkouts/s", rates)
+        arms = {
+            name: lambda side=side: side.rate(arguments.checkouts, arguments.clients) for name, side in sides.items()
+        }
+        rates = interleaved(arms, arguments.rounds)
+    ratio = show(f"checkout, {arguments.clients} clients, {arguments.checkouts} a round", "checkouts/s", rates)
     spent = {name: side.spent for name, side in sides.items()}
-    processor_time.show("processor time a checkout", spent, asked.rounds * asked.checkouts)
+    processor_time.show("processor time a checkout", spent, arguments.rounds * arguments.checkouts)
     print(f"  promised at least {PROMISE}: {'kept' if ratio >= PROMISE else 'BROKEN'}")
     return int(ratio < PROMISE)
 
 
-def fill(settings: Settings, count: int, first: int = 1) -> dict[str, int]:
-    """Make so many carts with a piece in each, and enough on the shelf; return their ids, each with its product's."""
+def fill_carts(settings: Settings, count: int, first: int = 1) -> dict[str, int]:
+    """Create carts with one piece each, and enough stock; return the product id of each cart id."""
     carts = {str(uuid.uuid4()): 1 + (first - 1 + number) % PRODUCTS for number in range(count)}
     engine = build_engine(settings)
     with engine.begin() as connection:
@@ -161,26 +164,26 @@ def fill(settings: Settings, count: int, first: int = 1) -> dict[str, int]:
     return carts
 
 
-def cookies(settings: Settings, carts: list[str]) -> list[str]:
-    """Return what a browser with each of the carts would send."""
+def cart_cookies(settings: Settings, carts: list[str]) -> list[str]:
+    """Return the session cookie of a browser for each cart."""
     runtime = build(settings)
     app = create_app(runtime)
-    found = []
+    cookies = []
     for cart in carts:
         client = app.test_client()
         with client.session_transaction() as session:
             session["cart"] = cart
-        found += [f"{cookie.key}={cookie.value}" for cookie in (client._cookies or {}).values()]
+        cookies += [f"{cookie.key}={cookie.value}" for cookie in (client._cookies or {}).values()]
     runtime.close()
-    return found
+    return cookies
 
 
-def _serve(stack: ExitStack, found: Settings) -> Settings:
+def _serve(stack: ExitStack, own: Settings) -> Settings:
     """Start simulator and store."""
-    home = found.var_dir
+    home = own.var_dir
     home.mkdir()
     payments_port = free_port()
-    settings = found.model_copy(
+    settings = own.model_copy(
         update={
             "payments_url": f"http://127.0.0.1:{payments_port}",
             "payments_api_key": secrets.token_hex(8),
@@ -198,9 +201,9 @@ def _serve_bare(stack: ExitStack, settings: Settings) -> int:
     port, home = free_port(), settings.var_dir / "bare"
     home.mkdir()
     bare = settings.model_copy(update={"port": port, "metrics_port": free_port(), "var_dir": home})
-    (cart,) = fill(settings, 1, RECORDED_PRODUCT)
+    (cart,) = fill_carts(settings, 1, RECORDED_PRODUCT)
     env = {**bare.as_environment(), CART_VARIABLE: cart, "PYTHONPATH": str(Path(__file__).parent)}
-    stack.enter_context(running(ServerProgram("bare", BARE, port, lambda: answers(port, "/livez"), env), home))
+    stack.enter_context(running(ServerProgram("bare", BARE, port, lambda: is_answering(port, "/livez"), env), home))
     return port
 
 

@@ -1,8 +1,8 @@
-"""What a product screen costs cold: queries and time, beside the same screen warm. The store must be running.
+"""Measures queries and time of a cold product screen, compared with the same screen warm. The store must be running.
 
     .venv/bin/python loadtests/benchmarks/cold_screen.py [URL]
 
-Promise: never more than 8 queries, whatever the product. Exit code 1 when it is broken.
+Promise: at most 8 queries for any product. Exit code 1 if it is broken.
 """
 
 import re
@@ -21,7 +21,7 @@ MOST_QUERIES = 8
 PRODUCTS = 200
 SWITCH = "cache.shared"
 SETTLE_S = 1.2
-"""A flip is in force in every process within a second."""
+"""Every process applies a switch within a second."""
 QUERIES = re.compile(r'desc="(\d+) quer')
 
 
@@ -31,17 +31,17 @@ def main() -> int:
     store = StoreClient(sys.argv[1] if len(sys.argv) > 1 else web_url(settings))
     store.check_ready()
     slugs = store.products(PRODUCTS)
-    flipped = restore_afterwards(store, settings.var_dir / "lab", [SWITCH])
-    with flipped, httpx.Client(base_url=store.base_url, trust_env=False) as client:
-        cold_ms, queries = _look(client, store, slugs, "off")
-        warm_ms, _ = _look(client, store, slugs, "on", twice=True)
+    restored = restore_afterwards(store, settings.var_dir / "lab", [SWITCH])
+    with restored, httpx.Client(base_url=store.base_url, trust_env=False) as client:
+        cold_ms, queries = _visit_screens(client, store, slugs, "off")
+        warm_ms, _ = _visit_screens(client, store, slugs, "on", twice=True)
     store.close()
     show(f"{len(slugs)} product screens, one after another", "ms", {"cold": cold_ms, "warm": warm_ms})
     print(f"  queries a cold screen: at most {max(queries)}, at least {min(queries)}; promised at most {MOST_QUERIES}")
     return int(max(queries) > MOST_QUERIES)
 
 
-def _look(
+def _visit_screens(
     client: httpx.Client, store: StoreClient, slugs: tuple[str, ...], cache: str, *, twice: bool = False
 ) -> tuple[list[float], list[int]]:
     store.set_switch(SWITCH, cache)
@@ -53,8 +53,8 @@ def _look(
             answer = client.get(f"/api/v1/screens/product/{slug}").raise_for_status()
             elapsed_ms = (time.perf_counter() - began) * 1000
         times.append(elapsed_ms)
-        found = QUERIES.search(answer.headers.get("server-timing", ""))
-        queries.append(int(found.group(1)) if found else 0)
+        match = QUERIES.search(answer.headers.get("server-timing", ""))
+        queries.append(int(match.group(1)) if match else 0)
     return times, queries
 
 

@@ -1,14 +1,14 @@
-"""Five ways of taking stock under a flash sale: orders a second, the slowest hundredth, retries, pieces oversold.
+"""Five stock strategies in a flash sale: orders a second, 99th percentile, retries, oversold pieces.
 
     .venv/bin/python loadtests/benchmarks/flash_sale.py [--rounds N] [--buyers N] [--carts N]
 
-Buyers are processes; each checks out one prepared cart after the other as fast as it can, through the store's own
-checkout, with a provider that says yes at once: what is measured is the stock. Demand is twice what there is. "One"
-puts the same product into every cart, "many" three of fifty. The ways are measured in turn, the ratio is round by
-round.
+Each buyer is a process that checks out prepared carts at full speed, one after the other, through the store's own
+checkout. The provider accepts every charge at once, so the benchmark measures the stock. Demand is twice the stock.
+"One" puts the same product into every cart, "many" puts three of fifty products. The strategies are measured in turn,
+and the ratio is computed for each round.
 
-Promises: no safe way oversells, and ``conditional`` is at least as fast as each other safe one on one product. Exit
-code 1 when one is broken.
+Promises: no safe strategy oversells, and for one product ``conditional`` is at least as fast as each other safe
+strategy. Exit code 1 if one is broken.
 """
 
 import argparse
@@ -42,9 +42,9 @@ from shop.wiring import ProcessRuntime, build
 PRODUCTS, IN_A_CART = 50, 3
 SHAPES = {"one": 1, "many": IN_A_CART}
 AT_MOST_S = 8
-"""A measurement ends by then, sold out or not."""
+"""Time limit of a measurement, also if not everything is sold."""
 NOISE = 0.95
-"""A ratio of medians on a shared machine says no more than this."""
+"""A ratio of medians on a shared machine is not more precise than this."""
 DETAILS = CheckoutDetails.model_validate(
     {
         "email": "robin@example.org",
@@ -60,41 +60,41 @@ DETAILS = CheckoutDetails.model_validate(
 )
 
 
-class YesAtOnce:
-    """A provider that takes no time, so that none of it is measured."""
+class InstantProvider:
+    """A provider that takes no time, so the figures do not include it."""
 
     def charge(self, request: ChargeRequest) -> ChargeSucceeded | ChargeDeclined:
-        """Say yes."""
+        """Accept the charge."""
         return ChargeSucceeded(f"ch_{request.key}")
 
     def find_charge(self, key: str) -> ChargeSucceeded | ChargeDeclined | None:
-        """Know nothing."""
+        """Return no charge."""
         return None
 
     def refund(self, key: str, provider_id: str, amount: Money) -> None:
-        """Give nothing back."""
+        """Refund nothing."""
 
     def close(self) -> None:
         """Do nothing."""
 
 
 @dataclass(frozen=True)
-class Bought:
-    """What one buyer's process did."""
+class BuyerResult:
+    """The checkouts of one buyer's process."""
 
     began: float
     ended: float
     waits_ms: list[float]
-    """Of check-outs that ended in an order."""
+    """Latency of each checkout that placed an order."""
     retries: int
     refused: int
     busy: int
-    """Check-outs that lost every race and were told to come back."""
+    """Checkouts that lost every retry and got the answer "try again"."""
 
 
 @dataclass(frozen=True)
-class Sale:
-    """One measurement."""
+class SaleFigures:
+    """The figures of one sale."""
 
     orders_s: float
     p99_ms: float
@@ -111,34 +111,34 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--buyers", type=int, default=8)
-    parser.add_argument("--carts", type=int, default=800, help="Demand; half of it is on the shelf.")
-    asked = parser.parse_args()
+    parser.add_argument("--carts", type=int, default=800, help="Demand; the stock is half of it.")
+    arguments = parser.parse_args()
     broken = False
     with own_database(PRODUCTS) as settings:
         context = multiprocessing.get_context("spawn")
-        with context.Pool(asked.buyers, _open, (settings,)) as pool:
+        with context.Pool(arguments.buyers, _start_buyer, (settings,)) as pool:
             for shape in SHAPES:
-                broken |= _compare(settings, pool, shape, asked)
+                broken |= _compare(settings, pool, shape, arguments)
             pool.close()
             pool.join()
     return int(broken)
 
 
-def _compare(settings: Settings, pool: Pool, shape: str, asked: argparse.Namespace) -> bool:
-    found: dict[str, list[Sale]] = {name: [] for name in STRATEGIES}
-    for number in range(asked.rounds):
+def _compare(settings: Settings, pool: Pool, shape: str, arguments: argparse.Namespace) -> bool:
+    sales_by_strategy: dict[str, list[SaleFigures]] = {name: [] for name in STRATEGIES}
+    for number in range(arguments.rounds):
         names = list(STRATEGIES)
         random.Random(number).shuffle(names)
         for name in names:
-            found[name].append(_measure(settings, pool, shape, name, asked))
-    _print(shape, found, asked)
+            sales_by_strategy[name].append(_measure(settings, pool, shape, name, arguments))
+    _print(shape, sales_by_strategy, arguments)
     unsafe = SWITCHES["checkout.stock"].unsafe
-    safe = {name: sales for name, sales in found.items() if name not in unsafe}
+    safe = {name: sales for name, sales in sales_by_strategy.items() if name not in unsafe}
     oversold = any(sale.oversold for sales in safe.values() for sale in sales)
-    return oversold | (shape == "one" and _is_beaten(safe))
+    return oversold | (shape == "one" and _is_slower_than_another(safe))
 
 
-def _is_beaten(safe: dict[str, list[Sale]]) -> bool:
+def _is_slower_than_another(safe: dict[str, list[SaleFigures]]) -> bool:
     speeds = {name: [sale.orders_s for sale in sales] for name, sales in safe.items()}
     ours = speeds.pop("conditional")
     ratios = [
@@ -148,34 +148,34 @@ def _is_beaten(safe: dict[str, list[Sale]]) -> bool:
     return min(ratios) < NOISE
 
 
-def _print(shape: str, found: dict[str, list[Sale]], asked: argparse.Namespace) -> None:
-    print(f"\n{shape}: {asked.buyers} buyers, {asked.carts} carts, {asked.rounds} rounds; medians")
-    print(f"  {'':<14}{'orders/s':>10}{'p99 ms':>10}{'retries/order':>15}{'told busy':>11}{'oversold':>10}")
-    for name, sales in found.items():
-        middle = [
+def _print(shape: str, sales_by_strategy: dict[str, list[SaleFigures]], arguments: argparse.Namespace) -> None:
+    print(f"\n{shape}: {arguments.buyers} buyers, {arguments.carts} carts, {arguments.rounds} rounds; medians")
+    print(f"  {'':<14}{'orders/s':>10}{'p99 ms':>10}{'retries/order':>15}{'busy':>11}{'oversold':>10}")
+    for name, sales in sales_by_strategy.items():
+        medians = [
             statistics.median(getattr(sale, field) for sale in sales)
             for field in ("orders_s", "p99_ms", "retries", "busy", "oversold")
         ]
-        print("  {:<14}{:>10.1f}{:>10.1f}{:>15.2f}{:>11.0f}{:>10.0f}".format(name, *middle))
+        print("  {:<14}{:>10.1f}{:>10.1f}{:>15.2f}{:>11.0f}{:>10.0f}".format(name, *medians))
 
 
-def _measure(settings: Settings, pool: Pool, shape: str, strategy: str, asked: argparse.Namespace) -> Sale:
-    carts, stock = _prepare(settings, shape, asked.carts)
-    shares = [(strategy, carts[number :: asked.buyers]) for number in range(asked.buyers)]
-    done = pool.starmap(_buy, shares, chunksize=1)
-    waits = sorted(wait for bought in done for wait in bought.waits_ms)
-    seconds = max(bought.ended for bought in done) - min(bought.began for bought in done)
-    return Sale(
+def _measure(settings: Settings, pool: Pool, shape: str, strategy: str, arguments: argparse.Namespace) -> SaleFigures:
+    carts, stock = _prepare(settings, shape, arguments.carts)
+    shares = [(strategy, carts[number :: arguments.buyers]) for number in range(arguments.buyers)]
+    buyers = pool.starmap(_buy, shares, chunksize=1)
+    waits = sorted(wait for buyer in buyers for wait in buyer.waits_ms)
+    seconds = max(buyer.ended for buyer in buyers) - min(buyer.began for buyer in buyers)
+    return SaleFigures(
         orders_s=len(waits) / seconds,
         p99_ms=waits[int(len(waits) * 0.99)],
-        retries=sum(bought.retries for bought in done) / len(waits),
-        busy=sum(bought.busy for bought in done),
+        retries=sum(buyer.retries for buyer in buyers) / len(waits),
+        busy=sum(buyer.busy for buyer in buyers),
         oversold=_oversold(settings, stock),
     )
 
 
 def _prepare(settings: Settings, shape: str, count: int) -> tuple[list[uuid.UUID], int]:
-    """Fill so many carts and put half of what they want on the shelf; return the carts and the pieces of a product."""
+    """Fill so many carts and set the stock to half of the demand; return the carts and the stock of a product."""
     in_a_cart, products = SHAPES[shape], 1 if shape == "one" else PRODUCTS
     stock = count * in_a_cart // products // 2
     carts = [uuid.uuid4() for _ in range(count)]
@@ -202,7 +202,7 @@ def _prepare(settings: Settings, shape: str, count: int) -> tuple[list[uuid.UUID
 
 
 def _oversold(settings: Settings, stock: int) -> int:
-    """Count pieces that were sold and never left the shelf: there they stand, to be sold again."""
+    """Count the pieces whose sale did not reduce the stock, so that they can be sold again."""
     engine = build_engine(settings)
     with engine.connect() as connection:
         sold = connection.execute(
@@ -216,14 +216,14 @@ def _oversold(settings: Settings, stock: int) -> int:
     return sum(int(row.pieces) - (stock - row.on_hand) for row in sold)
 
 
-def _open(settings: Settings) -> None:
+def _start_buyer(settings: Settings) -> None:
     global _runtime
     _runtime = build(settings, process="buyer")
-    _runtime.provider = YesAtOnce()
+    _runtime.provider = InstantProvider()
     _runtime.switch_poller.refresh()
 
 
-def _buy(strategy: str, carts: Sequence[uuid.UUID]) -> Bought:
+def _buy(strategy: str, carts: Sequence[uuid.UUID]) -> BuyerResult:
     _runtime.switch_store.set("checkout.stock", strategy)
     _runtime.switch_poller.refresh()
     checkout = _runtime.services().checkout
@@ -233,7 +233,7 @@ def _buy(strategy: str, carts: Sequence[uuid.UUID]) -> Bought:
     for number, cart in enumerate(carts):
         if time.time() - began > AT_MOST_S:
             break
-        seen, before = request_record.begin(), time.perf_counter()
+        record, before = request_record.begin(), time.perf_counter()
         try:
             result = checkout.submit(CartOwner(guest_cart_id=cart), f"key-{number}", DETAILS)
         except ShopError as refusal:
@@ -242,8 +242,8 @@ def _buy(strategy: str, carts: Sequence[uuid.UUID]) -> Bought:
         else:
             if isinstance(result, PaidOrder):
                 waits.append((time.perf_counter() - before) * 1000)
-        retries += seen.retries
-    return Bought(began, time.time(), waits, retries, refused, busy)
+        retries += record.retries
+    return BuyerResult(began, time.time(), waits, retries, refused, busy)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""How soon the store serves, and how much memory it takes.
+"""Measures the start time of the store and its memory.
 
-    .venv/bin/python loadtests/benchmarks/footprint.py            # memory of the stack that runs
+    .venv/bin/python loadtests/benchmarks/footprint.py            # memory of the running stack
     python3 loadtests/benchmarks/footprint.py --from-scratch      # clones, `make run` twice, first page each time
 
 Promises: first page within 90 s of `make run` with an empty `.venv`, within 10 s the second time; all processes
-together under 700 MB resident. Exit code 1 when one is broken. Works with only the standard library, since from scratch
-there is nothing else; memory is read from /proc.
+together under 700 MB resident. Exit code 1 if one is broken. The script needs only the standard library, since a fresh
+clone has nothing else; it reads memory from /proc.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 FIRST_S, SECOND_S, MEMORY_MB = 90.0, 10.0, 700.0
 GIVE_UP_S = 300.0
-LOOK_EVERY_S = 0.1
+POLL_EVERY_S = 0.1
 KB = 1024
 
 
@@ -47,7 +47,7 @@ def _running() -> int:
 
 def _from_scratch() -> int:
     with tempfile.TemporaryDirectory(prefix="shop-footprint-") as home:
-        os.chmod(home, 0o755)  # noqa: S103 - PostgreSQL runs as another account when root is asking
+        os.chmod(home, 0o755)  # noqa: S103 - if root runs this, PostgreSQL runs as another account
         clone = Path(home) / "shop"
         subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
         first_s, first_mb = _first_page(clone)
@@ -58,7 +58,7 @@ def _from_scratch() -> int:
 
 
 def _first_page(clone: Path) -> tuple[float, float]:
-    """Run ``make run`` until the first page; return the seconds that took and the memory then, and stop it."""
+    """Run ``make run`` until its first page, and stop it; return the seconds and the memory at that time."""
     port = _free_port()
     environment = {**os.environ, "SHOP_PORT": str(port)}
     began = time.monotonic()
@@ -69,7 +69,7 @@ def _first_page(clone: Path) -> tuple[float, float]:
         while not _answers(f"http://127.0.0.1:{port}/"):
             if process.poll() is not None or time.monotonic() - began > GIVE_UP_S:
                 raise SystemExit("`make run` did not serve a page")
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(POLL_EVERY_S)
         return time.monotonic() - began, _memory_mb([process.pid])
     finally:
         os.killpg(process.pid, signal.SIGINT)
@@ -85,30 +85,30 @@ def _answers(url: str) -> bool:
 
 
 def _memory_mb(roots: list[int]) -> float:
-    """Return the sum of the resident sizes of processes and of all below them, in MB.
+    """Return the sum of the resident sizes of processes and their descendants, in MB.
 
-    It is the strict reading of the promise, and means something only soon after the start: PostgreSQL's shared buffers
-    count again in every connection that has touched them. What is really held, a shared page counted once (PSS), is
-    printed beside it.
+    This is the strict meaning of the promise, and it is useful only soon after the start: PostgreSQL's shared buffers
+    count again in every connection that has touched them. The function also prints the proportional size (PSS), which
+    counts a shared page once.
     """
-    wanted = _family(roots)
-    resident = sum(_field(pid, "status", "VmRSS:") for pid in wanted) / KB
+    pids = _family(roots)
+    resident = sum(_field(pid, "status", "VmRSS:") for pid in pids) / KB
     held = proportional_mb(roots)
-    print(f"  {len(wanted)} processes hold {held:.0f} MB; their resident sizes add up to {resident:.0f} MB")
+    print(f"  {len(pids)} processes hold {held:.0f} MB; their resident sizes add up to {resident:.0f} MB")
     return resident
 
 
 def proportional_mb(roots: list[int]) -> float:
-    """Return what processes and all below them really hold, a shared page counted once (PSS), in MB."""
+    """Return the proportional size (PSS) of processes and their descendants, in MB; it counts a shared page once."""
     return sum(_field(pid, "smaps_rollup", "Pss:") for pid in _family(roots)) / KB
 
 
 def _family(roots: list[int]) -> set[int]:
     parents = {pid: parent for pid in _pids() if (parent := _parent(pid)) is not None}
-    wanted = set(roots)
-    while grown := {pid for pid, parent in parents.items() if parent in wanted} - wanted:
-        wanted |= grown
-    return wanted
+    pids = set(roots)
+    while grown := {pid for pid, parent in parents.items() if parent in pids} - pids:
+        pids |= grown
+    return pids
 
 
 def _pids() -> list[int]:
@@ -136,9 +136,9 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _judge(what: str, measured: float, promised: float, unit: str) -> int:
+def _judge(name: str, measured: float, promised: float, unit: str) -> int:
     kept = measured <= promised
-    print(f"{what:<36} {measured:>7.1f} {unit}   promised at most {promised:g} {unit}: {'kept' if kept else 'BROKEN'}")
+    print(f"{name:<36} {measured:>7.1f} {unit}   promised at most {promised:g} {unit}: {'kept' if kept else 'BROKEN'}")
     return int(not kept)
 
 

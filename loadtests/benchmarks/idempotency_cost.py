@@ -1,13 +1,13 @@
-"""What an idempotency key costs: round trips to PostgreSQL and time, beside the same request without one.
+"""Measures the cost of an idempotency key: round trips to PostgreSQL and time, compared with a request without a key.
 
     .venv/bin/python loadtests/benchmarks/idempotency_cost.py [--rounds N] [--requests N]
 
-One shopper puts a mug into her cart, over and over: in a store whose views were never taught about keys, in the real
-one without a key, with a key that is new each time, and with one that was used (a replay). Round trips are counted on
-the wire by a relay of their own; times are taken without it, the four in turn.
+One shopper puts a mug into her cart repeatedly, in four arms: in a store without the pattern, in the real store without
+a key, with a new key each time, and with a used key (a replay). A relay counts the round trips on the wire. Times are
+measured without the relay, the four arms in turn.
 
-Promises: a request without a key costs no round trip more than in the store without the pattern, one with a key at most
-one more. Exit code 1 when one is broken.
+Promises: a request without a key needs no more round trips than in the store without the pattern; a request with a key
+needs at most one more. Exit code 1 if one is broken.
 """
 
 import argparse
@@ -30,77 +30,79 @@ from shop.wiring import ProcessRuntime, build
 
 VIEW = "cart_api.add_item"
 PATH, BODY = "/api/v1/cart/items", {"product": "thing-1", "quantity": 1}
-UNTAUGHT, WITHOUT, WITH, REPLAY = "views never taught", "taught, without a key", "with a new key", "with a used key"
+NO_PATTERN, WITHOUT, WITH, REPLAY = "without the pattern", "without a key", "with a new key", "with a used key"
 MOST_EXTRA = 1
 PREPARED_AFTER = 10
-"""By then the driver has prepared every statement, which takes a round trip of its own, once a connection."""
+"""After so many requests, the driver has prepared every statement, each with one more round trip."""
 
-Ask = Callable[[], None]
+SendRequest = Callable[[], None]
 
 
 def main() -> int:
     """Measure and print; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--requests", type=int, default=200, help="A round and arm.")
-    asked = parser.parse_args()
+    parser.add_argument("--requests", type=int, default=200, help="Requests of each arm in each round.")
+    arguments = parser.parse_args()
     with own_database(1) as settings:
-        trips = _count(settings)
+        trips = _count_round_trips(settings)
         runtime = build(settings)
         arms = _arms(runtime)
-        found = interleaved(
-            {name: lambda ask=ask: _median_ms(ask, asked.requests) for name, ask in arms.items()},  # type: ignore[misc]
-            asked.rounds,
+        figures = interleaved(
+            {name: lambda send=send: _median_ms(send, arguments.requests) for name, send in arms.items()},  # type: ignore[misc]
+            arguments.rounds,
         )
         runtime.close()
     for name in (WITHOUT, WITH, REPLAY):
-        show(f"{name}, beside {UNTAUGHT}", "ms", {name: found[name], UNTAUGHT: found[UNTAUGHT]})
+        show(f"{name}, compared with {NO_PATTERN}", "ms", {name: figures[name], NO_PATTERN: figures[NO_PATTERN]})
     print("round trips to PostgreSQL a request")
     for name, count in trips.items():
         print(f"  {name:<34} {count:>10}")
-    return int(trips[WITHOUT] != trips[UNTAUGHT] or trips[WITH] > trips[UNTAUGHT] + MOST_EXTRA)
+    return int(trips[WITHOUT] != trips[NO_PATTERN] or trips[WITH] > trips[NO_PATTERN] + MOST_EXTRA)
 
 
-def _count(settings: Settings) -> dict[str, int]:
-    """Return how often one request of each kind goes to PostgreSQL and back."""
+def _count_round_trips(settings: Settings) -> dict[str, int]:
+    """Return the round trips to PostgreSQL of one request in each arm."""
     address = make_url(str(settings.database_url))
     with CountingRelay(address.port or 0) as relay:
         relayed = address.set(port=relay.port).render_as_string(hide_password=False)
         runtime = build(settings.model_copy(update={"database_url": relayed}))
-        found = {}
-        for name, ask in _arms(runtime).items():
+        trips = {}
+        for name, send in _arms(runtime).items():
             for _ in range(PREPARED_AFTER):
-                ask()
+                send()
             before = relay.count
-            ask()
-            found[name] = relay.count - before
+            send()
+            trips[name] = relay.count - before
         runtime.close()
-    return found
+    return trips
 
 
-def _arms(runtime: ProcessRuntime) -> dict[str, Ask]:
+def _arms(runtime: ProcessRuntime) -> dict[str, SendRequest]:
     with runtime.database.transaction() as session:
         cart = session.scalar(text("INSERT INTO carts (id) VALUES (gen_random_uuid()) RETURNING id"))
-    taught, untaught = (_shopper(app, str(cart)) for app in (create_app(runtime), _forgetting(create_app(runtime))))
+    with_keys, no_pattern = (
+        _shopper(app, str(cart)) for app in (create_app(runtime), _without_keys(create_app(runtime)))
+    )
 
-    def ask(client: FlaskClient, key: Callable[[], dict[str, str]]) -> Ask:
-        def once() -> None:
+    def sender(client: FlaskClient, key: Callable[[], dict[str, str]]) -> SendRequest:
+        def send_once() -> None:
             answer = client.post(PATH, json=BODY, headers=key())
             if answer.status_code != 200:
                 raise RuntimeError(answer.text)
 
-        return once
+        return send_once
 
     return {
-        UNTAUGHT: ask(untaught, dict),
-        WITHOUT: ask(taught, dict),
-        WITH: ask(taught, lambda: {"Idempotency-Key": uuid.uuid4().hex}),
-        REPLAY: ask(taught, lambda: {"Idempotency-Key": "the same"}),
+        NO_PATTERN: sender(no_pattern, dict),
+        WITHOUT: sender(with_keys, dict),
+        WITH: sender(with_keys, lambda: {"Idempotency-Key": uuid.uuid4().hex}),
+        REPLAY: sender(with_keys, lambda: {"Idempotency-Key": "the same"}),
     }
 
 
-def _forgetting(app: Flask) -> Flask:
-    """Put the view back as it was before it was taught about keys."""
+def _without_keys(app: Flask) -> Flask:
+    """Remove the decorator for keys from the view."""
     app.view_functions[VIEW] = app.view_functions[VIEW].__wrapped__  # type: ignore[attr-defined]
     return app
 
@@ -112,11 +114,11 @@ def _shopper(app: Flask, cart: str) -> FlaskClient:
     return client
 
 
-def _median_ms(ask: Ask, requests: int) -> float:
+def _median_ms(send: SendRequest, requests: int) -> float:
     times = []
     for _ in range(requests):
         began = time.perf_counter()
-        ask()
+        send()
         times.append(time.perf_counter() - began)
     return statistics.median(times) * 1000
 

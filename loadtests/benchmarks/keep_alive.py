@@ -1,6 +1,6 @@
-"""A closed-loop HTTP client that costs next to nothing: one thread, kept-alive sockets, no parsing beyond the length.
+"""A closed-loop HTTP client that needs little processor time: one thread, keep-alive sockets, almost no parsing.
 
-On a machine with two cores a comfortable client takes one of them, and the figure is then its own.
+On a machine with two cores, a normal client uses one of them, and then the benchmark measures the client.
 """
 
 import multiprocessing
@@ -21,10 +21,10 @@ class _Connection:
 
 
 def requests_per_second(port: int, path: str, seconds: float, connections: int) -> float:
-    """Ask one path over and over, from a process of its own, and return answers a second.
+    """Request one path repeatedly, from a process of its own, and return the answers a second.
 
     Raises:
-        RuntimeError: an answer was not 200.
+        RuntimeError: an answer did not have status 200.
     """
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_drive, (port, path, seconds, connections))
@@ -48,15 +48,15 @@ def _drive(port: int, path: str, seconds: float, connections: int) -> float:
         for key, _ in selector.select(timeout=1):
             connection: _Connection = key.data
             try:
-                found = connection.sock.recv(RECEIVE_BYTES)
+                received = connection.sock.recv(RECEIVE_BYTES)
             except ConnectionResetError:
-                found = b""
-            if not found:  # nginx closes a connection after so many requests; its next one is on us
+                received = b""
+            if not received:  # nginx closes a connection after some number of requests
                 selector.unregister(connection.sock)
                 connection.sock.close()
                 connect()
                 continue
-            connection.received += found
+            connection.received += received
             if _complete(connection.received):
                 answered += 1
                 connection.received.clear()
@@ -73,5 +73,5 @@ def _complete(received: bytearray) -> bool:
         return False
     if not received.startswith(b"HTTP/1.1 200 "):
         raise RuntimeError(bytes(received[:200]).decode("latin-1"))
-    found = LENGTH.search(received, 0, head)
-    return found is not None and len(received) >= head + 4 + int(found.group(1))
+    length = LENGTH.search(received, 0, head)
+    return length is not None and len(received) >= head + 4 + int(length.group(1))

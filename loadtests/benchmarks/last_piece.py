@@ -1,13 +1,14 @@
-"""What the last piece of a product costs, and how soon every list says that it is gone. The store must be running.
+"""Measures the sale of a product's last piece, and how soon every list shows "sold out". The store must be running.
 
     .venv/bin/python loadtests/benchmarks/last_piece.py [URL] [--rounds 20]
 
-A round: two pieces of a product are put on the shelf, everything that shows it is read until the edge keeps it, and
-both are bought, one after the other. The first sale crosses nothing; the second takes the last piece and ends its
-category and department, the home page, searches, its own pages and those that show it beside another product. The
-lists are then read in turn until all of them say "sold out". Beside that, the same reads while nothing happens.
+In a round, a product gets two pieces of stock, all pages with the product are read until the edge has cached them, and
+both pieces are bought, one after the other. The first sale invalidates no list. The second sells the last piece and
+invalidates the lists of its category and department, the home page, searches, its own pages, and pages of other
+products that show it. Then the pages are read in turn until all of them show "sold out". For comparison, the same pages
+are read while they are cached.
 
-Promise: on an idle store every list agrees within 0.5 s. Exit code 1 when it is broken.
+Promise: on an idle store, every list agrees within 0.5 s. Exit code 1 if it is broken.
 """
 
 import argparse
@@ -28,10 +29,10 @@ from shop.lab.store_client import API, StoreClient
 from shop.settings import load_settings
 from shop.stack.endpoints import web_url
 
-AGREED_S = 0.5
-PATIENCE_S = 40.0
-FIRST, LAST = "the one before", "the last piece"
-KEPT, ENDED = "what is kept", "what has just ended"
+PROMISED_S = 0.5
+TIMEOUT_S = 40.0
+FIRST, LAST = "the piece before", "the last piece"
+CACHED, INVALIDATED = "cached", "just invalidated"
 SOLD_OUT = "Sold out"
 
 
@@ -40,63 +41,63 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("url", nargs="?", default=web_url(load_settings()))
     parser.add_argument("--rounds", type=int, default=20)
-    asked = parser.parse_args()
-    store = StoreClient(asked.url)
+    arguments = parser.parse_args()
+    store = StoreClient(arguments.url)
     store.check_ready()
-    seen = Figures()
+    figures = LastPieceFigures()
     with httpx.Client(base_url=store.base_url, trust_env=False) as client:
-        for slug in store.products(asked.rounds):
-            _look(store, client, slug, seen)
+        for slug in store.products(arguments.rounds):
+            _sell_two(store, client, slug, figures)
     store.close()
-    show("A checkout", "ms", seen.sales)
-    show("Reads of what shows the product", "ms", seen.reads)
+    show("A checkout", "ms", figures.sales)
+    show("Reads of pages with the product", "ms", figures.reads)
     print(
-        "The last answer that still offered it was given after"
-        f" {statistics.median(seen.agreed):.3f} s, at most {max(seen.agreed):.3f} s"
+        "The last answer that still offered the product came after"
+        f" {statistics.median(figures.agreed_s):.3f} s, at most {max(figures.agreed_s):.3f} s"
     )
-    return int(max(seen.agreed) > AGREED_S)
+    return int(max(figures.agreed_s) > PROMISED_S)
 
 
 @dataclass
-class Figures:
-    """What the rounds came to: milliseconds of checkouts and reads, seconds until all agreed."""
+class LastPieceFigures:
+    """The figures of all rounds: milliseconds of checkouts and reads, and seconds until all pages agreed."""
 
     sales: dict[str, list[float]] = field(default_factory=lambda: {LAST: [], FIRST: []})
-    reads: dict[str, list[float]] = field(default_factory=lambda: {ENDED: [], KEPT: []})
-    agreed: list[float] = field(default_factory=list)
+    reads: dict[str, list[float]] = field(default_factory=lambda: {INVALIDATED: [], CACHED: []})
+    agreed_s: list[float] = field(default_factory=list)
 
 
-def _look(store: StoreClient, client: httpx.Client, slug: str, seen: Figures) -> None:
-    """Sell two pieces of a product, the second being the last."""
-    paths = _showing(client, slug)
+def _sell_two(store: StoreClient, client: httpx.Client, slug: str, figures: LastPieceFigures) -> None:
+    """Sell two pieces of a product; the second is the last one."""
+    paths = _pages_with_product(client, slug)
     store.update_product(slug, on_hand=2)
 
     def read() -> list[float]:
-        return [_timed(partial(client.get, path)) for path in paths]
+        return [_time_ms(partial(client.get, path)) for path in paths]
 
     def offering() -> list[str]:
         return [path for path in paths if _offers(client, path, slug)]
 
-    _until(lambda: offering() == paths)
-    seen.sales[FIRST].append(_buy(store, slug))
-    seen.reads[KEPT] += read()
-    seen.sales[LAST].append(_buy(store, slug))
-    seen.agreed.append(0.0)
+    _wait_until(lambda: offering() == paths)
+    figures.sales[FIRST].append(_buy(store, slug))
+    figures.reads[CACHED] += read()
+    figures.sales[LAST].append(_buy(store, slug))
+    figures.agreed_s.append(0.0)
     sold = time.perf_counter()
-    seen.reads[ENDED] += read()
+    figures.reads[INVALIDATED] += read()
 
     def all_agree() -> bool:
         stale = offering()
         if stale:
-            seen.agreed[-1] = time.perf_counter() - sold
+            figures.agreed_s[-1] = time.perf_counter() - sold
         return not stale
 
-    _until(all_agree)
+    _wait_until(all_agree)
     store.update_product(slug, on_hand=50)
 
 
-def _showing(client: httpx.Client, slug: str) -> list[str]:
-    """Return what shows a product: lists, searches, the home page and the products it is shown beside."""
+def _pages_with_product(client: httpx.Client, slug: str) -> list[str]:
+    """Return the pages that show a product: lists, searches, the home page and pages of related products."""
     screen = client.get(f"{API}/screens/product/{slug}").raise_for_status().json()
     words, category = quote_plus(screen["product"]["title"]), screen["product"]["category"]["slug"]
     places = [crumb["url"] for crumb in screen["breadcrumbs"]][:-1]
@@ -111,12 +112,12 @@ def _showing(client: httpx.Client, slug: str) -> list[str]:
 
 
 def _items(client: httpx.Client, path: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = client.get(path).raise_for_status().json()["items"]
-    return found
+    items: list[dict[str, Any]] = client.get(path).raise_for_status().json()["items"]
+    return items
 
 
 def _offers(client: httpx.Client, path: str, slug: str) -> bool | None:
-    """Tell whether an answer offers a product; ``None`` where it does not show it at all."""
+    """Return whether a page offers a product; ``None`` if the page does not show it."""
     answer = client.get(path).raise_for_status()
     if path.startswith(API):
         shown = {str(card["slug"]): bool(card["in_stock"]) for card in answer.json()["items"]}
@@ -128,23 +129,23 @@ def _offers(client: httpx.Client, path: str, slug: str) -> bool | None:
 
 
 def _buy(store: StoreClient, slug: str) -> float:
-    """Buy a piece; return the milliseconds the checkout took."""
+    """Buy a piece; return the milliseconds of the checkout."""
     with GuestClient(store.base_url) as shopper:
         shopper.add_to_cart(slug)
-        return _timed(shopper.check_out)
+        return _time_ms(shopper.check_out)
 
 
-def _timed(act: Callable[[], object]) -> float:
+def _time_ms(act: Callable[[], object]) -> float:
     began = time.perf_counter()
     act()
     return (time.perf_counter() - began) * 1000
 
 
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
     while not condition():
         if time.monotonic() > deadline:
-            raise RuntimeError("it never happened")
+            raise RuntimeError("the pages did not change in time")
 
 
 if __name__ == "__main__":

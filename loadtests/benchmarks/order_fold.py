@@ -1,9 +1,9 @@
-"""Is a snapshot of an order worth having? Folds streams as they are read from the database, and says what that takes.
+"""Measures the time to fold an order's event stream, to decide whether snapshots would help.
 
     .venv/bin/python loadtests/benchmarks/order_fold.py
 
-Nothing needs to run. A stream is the longest an order can have (placed by a guest, adopted, paid, shipped, delivered);
-the number of lines is what varies. Medians of five rounds.
+No store needs to run. Each stream is the longest that an order can have (placed by a guest, adopted, paid, shipped,
+delivered); the number of order lines varies. The figures are medians of five rounds.
 """
 
 import statistics
@@ -34,20 +34,23 @@ def stream(lines: int) -> list[StoredEvent]:
         "ord_1", "S-1", None, tuple(OrderedLine(n, f"Product {n}", 1, Money(999)) for n in range(lines))
     )
     events = [placed, OrderAdopted(7), PaymentCharged("ch_1"), OrderShipped(), OrderDelivered()]
-    told = [serialize(event) for event in events]
-    return [StoredEvent(n, one.type, one.schema_version, one.data, AT) for n, one in enumerate(told, start=1)]
+    serialized = [serialize(event) for event in events]
+    return [
+        StoredEvent(number, event.type, event.schema_version, event.data, AT)
+        for number, event in enumerate(serialized, start=1)
+    ]
 
 
 def microseconds(lines: int) -> float:
-    """Return what one fold takes."""
+    """Return the time of one fold, in microseconds."""
     events = stream(lines)
-    took = []
+    times_us = []
     for _ in range(ROUNDS):
         started = time.perf_counter()
         for _ in range(FOLDS):
             fold(events)
-        took.append((time.perf_counter() - started) / FOLDS * 1e6)
-    return statistics.median(took)
+        times_us.append((time.perf_counter() - started) / FOLDS * 1e6)
+    return statistics.median(times_us)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""A PostgreSQL of a benchmark's own, with a few products in it: no running stack is needed, and none is disturbed."""
+"""Starts a PostgreSQL with some products for one benchmark: it needs no running stack and does not affect one."""
 
 import shutil
 import subprocess
@@ -23,12 +23,12 @@ NOT_WAITING = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": 
 
 @contextmanager
 def own_database(products: int) -> Iterator[Settings]:
-    """Start a server, make the schema and so many products without stock; stop and remove everything at the end.
+    """Start a server with the schema and so many products without stock; stop and remove everything at the end.
 
-    The server does not wait for the disk: it waits the same for every side of a comparison, and would hide the rest.
+    The server does not wait for the disk: that wait is equal for both sides of a comparison and would hide the rest.
     """
     home = Path(tempfile.mkdtemp(prefix="shop-benchmark-"))
-    home.chmod(0o755)  # PostgreSQL runs as another account when root is asking
+    home.chmod(0o755)  # if root runs this, PostgreSQL runs as another account
     postgres.initialise(home / "pg")
     server = postgres.program(home / "pg", free_port(), NOT_WAITING)
     with (home / "log").open("wb") as log:
@@ -43,7 +43,7 @@ def own_database(products: int) -> Iterator[Settings]:
         settings = load_settings(
             database_url=postgres.url(home / "pg", server.port),
             var_dir=home / "var",
-            secret_key="of a benchmark",  # noqa: S106 - nobody signs in
+            secret_key="of a benchmark",  # noqa: S106 - the benchmark has no log-in
         )
         _fill(settings, products)
         yield settings

@@ -1,4 +1,4 @@
-"""Processor time by part: what a comparison costs, whoever else is at work on the machine."""
+"""Measures processor time by part of the system, which depends less on other work on the machine than elapsed time."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -8,29 +8,35 @@ import psutil
 
 CLIENTS = "clients"
 PARTS = {"bare_checkout": "web", "shop.app": "web", "payments.simulator": "provider", "postgres": "PostgreSQL"}
-"""What a command line of one of our processes contains, and which part that is."""
+"""The part of the system by a word in the command line of its processes."""
 
 
-def spent() -> Counter[str]:
-    """Return the seconds of processor time each part has used since it started; the clients are this process."""
-    found: Counter[str] = Counter()
-    me = psutil.Process()
-    for process in (me, *me.children(recursive=True)):
+def processor_seconds() -> Counter[str]:
+    """Return the seconds of processor time that each part has used since its start; this process is the clients."""
+    seconds: Counter[str] = Counter()
+    own_process = psutil.Process()
+    for process in (own_process, *own_process.children(recursive=True)):
         with suppress(psutil.NoSuchProcess):  # PostgreSQL's helpers come and go
             times = process.cpu_times()
-            found[CLIENTS if process == me else _part(process)] += times.user + times.system
-    return found
+            seconds[CLIENTS if process == own_process else _part_of(process)] += times.user + times.system
+    return seconds
 
 
-def show(title: str, found: Mapping[str, Counter[str]], count: int) -> None:
-    """Print what one of so many pieces of work cost on each side, in milliseconds by part."""
-    parts = sorted({part for side in found.values() for part in side})
+def show(title: str, seconds: Mapping[str, Counter[str]], count: int) -> None:
+    """Print the processor time of one operation on each side, in milliseconds by part.
+
+    Args:
+        title: the heading.
+        seconds: for each side, the seconds of each part.
+        count: the number of operations in that time.
+    """
+    parts = sorted({part for side in seconds.values() for part in side})
     print(f"{title}: {', '.join(parts)}, together")
-    for name, side in found.items():
+    for name, side in seconds.items():
         figures = [side[part] * 1000 / count for part in parts]
         print(f"  {name:<34} {'  '.join(f'{figure:6.2f}' for figure in (*figures, sum(figures)))} ms")
 
 
-def _part(process: psutil.Process) -> str:
+def _part_of(process: psutil.Process) -> str:
     line = " ".join(process.cmdline())
     return next((part for word, part in PARTS.items() if word in line), "other")

@@ -1,10 +1,10 @@
-"""What deadline, retries and breaker are worth: the same calls to a provider in trouble, with and without each.
+"""Measures timeout, retries and breaker: calls to a provider with a fault, with and without each mechanism.
 
     .venv/bin/python loadtests/benchmarks/provider_guards.py [--seconds 4]
 
-The simulator is a process of its own, taught its trouble; sixteen threads make charges one after another, as a web
-worker's threads would. Each row flips one guard and has the other two off. What counts is what a call costs the store
-(seconds a thread is held), what it costs the provider (attempts), and how many end well.
+The payments simulator is a process of its own with a fault; sixteen threads make charges one after another, as the
+threads of a web process would. Each row switches one mechanism on and off, with the other two off. The figures are the
+cost of a call for the store (time that a thread is held) and for the provider (attempts), and the share of successes.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from shop.stack.program import free_port
 THREADS = 16
 WITHOUT_LIMIT_MS = 30_000
 TIMEOUT_MS = 1_000
-"""Shorter than the store's, so that every arm sees many calls in its few seconds."""
+"""Shorter than the store's default, so that every arm makes many calls in its few seconds."""
 ROWS: tuple[tuple[str, str, Mapping[str, object]], ...] = (
     ("timeout", "every call takes 3 s", {"latency_ms": 3_000}),
     ("retries", "one call in five fails", {"error_rate": 0.2}),
@@ -45,24 +45,25 @@ ROWS: tuple[tuple[str, str, Mapping[str, object]], ...] = (
 
 
 @dataclass
-class Seen:
-    """What one arm came to."""
+class ArmResult:
+    """The figures of one arm."""
 
     calls: int = 0
-    well: int = 0
+    succeeded: int = 0
     held_s: float = 0.0
     reached: int = 0
 
     def row(self) -> str:
-        """Write it as a line of a table."""
+        """Return a line of the table."""
         return (
-            f"{self.calls:>7} calls  {self.well / self.calls:>6.1%} well  {self.held_s / self.calls * 1000:>8.1f} ms a"
-            f" thread is held  {self.reached / self.calls:>5.2f} attempts reach the provider"
+            f"{self.calls:>7} calls  {self.succeeded / self.calls:>6.1%} succeeded"
+            f"  {self.held_s / self.calls * 1000:>8.1f} ms a thread is held"
+            f"  {self.reached / self.calls:>5.2f} attempts reach the provider"
         )
 
 
 def main() -> None:
-    """Measure every row, both ways."""
+    """Measure every row with its mechanism on and off."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seconds", type=float, default=4.0, help="for each arm")
     seconds = parser.parse_args().seconds
@@ -81,48 +82,51 @@ def main() -> None:
 
 
 def _measure(settings: Settings, seconds: float) -> None:
-    for guard, trouble, manners in ROWS:
-        print(f"{guard}: {trouble}")
+    for mechanism, fault, behaviour in ROWS:
+        print(f"{mechanism}: {fault}")
         admin = httpx.Client(headers={"Authorization": f"Bearer {settings.payments_api_key}"})
-        admin.patch(f"{settings.payments_url}/admin/settings", json=manners).raise_for_status()
-        for way in (True, False):
-            print(f"  {'on' if way else 'off':<3}", _drive(settings, guard, way=way, seconds=seconds).row())
+        admin.patch(f"{settings.payments_url}/admin/settings", json=behaviour).raise_for_status()
+        for enabled in (True, False):
+            print(
+                f"  {'on' if enabled else 'off':<3}",
+                _drive(settings, mechanism, enabled=enabled, seconds=seconds).row(),
+            )
         admin.delete(f"{settings.payments_url}/admin/settings").raise_for_status()
 
 
-def _drive(settings: Settings, guard: str, *, way: bool, seconds: float) -> Seen:
-    seen, lock = Seen(), threading.Lock()
+def _drive(settings: Settings, mechanism: str, *, enabled: bool, seconds: float) -> ArmResult:
+    result, lock = ArmResult(), threading.Lock()
 
-    def noted(event: Event) -> None:
+    def count_attempts(event: Event) -> None:
         if isinstance(event, AttemptFinished) and event.outcome in ("ok", "failed"):
             with lock:
-                seen.reached += 1
+                result.reached += 1
 
     bare = HttpProvider(str(settings.payments_url), WITHOUT_LIMIT_MS, settings.payments_api_key)
-    switches = {"timeout": False, "retries": False, "breaker": False} | {guard: way}
-    guarded = ProviderResilience(settings, SystemClock(), noted).wrap(bare, **switches)
-    until = time.monotonic() + seconds
-    threads = [threading.Thread(target=_calls, args=(guarded, until, seen, lock)) for _ in range(THREADS)]
+    switches = {"timeout": False, "retries": False, "breaker": False} | {mechanism: enabled}
+    resilient = ProviderResilience(settings, SystemClock(), count_attempts).wrap(bare, **switches)
+    deadline = time.monotonic() + seconds
+    threads = [threading.Thread(target=_make_charges, args=(resilient, deadline, result, lock)) for _ in range(THREADS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     bare.close()
-    return seen
+    return result
 
 
-def _calls(provider: ResilientProvider, until: float, seen: Seen, lock: threading.Lock) -> None:
-    while (started := time.monotonic()) < until:
+def _make_charges(provider: ResilientProvider, deadline: float, result: ArmResult, lock: threading.Lock) -> None:
+    while (started := time.monotonic()) < deadline:
         try:
             provider.charge(ChargeRequest(f"bench-{uuid.uuid4()}", Money(100), "tok_ok", {}))
-            well = True
+            succeeded = True
         except ProviderUnavailable:
-            well = False
-            time.sleep(0.01)  # a shopper who is refused does not come back at once; not counted
+            succeeded = False
+            time.sleep(0.01)  # a shopper does not retry at once; this pause is not counted
         with lock:
-            seen.calls += 1
-            seen.well += well
-            seen.held_s += time.monotonic() - started - (0 if well else 0.01)
+            result.calls += 1
+            result.succeeded += succeeded
+            result.held_s += time.monotonic() - started - (0 if succeeded else 0.01)
 
 
 def _settings(home: Path) -> Settings:
@@ -131,7 +135,7 @@ def _settings(home: Path) -> Settings:
         payments_url=f"http://127.0.0.1:{free_port()}",
         payments_timeout_ms=TIMEOUT_MS,
         payments_api_key="only for this measurement",
-        payments_webhook_secret="only for this measurement",  # noqa: S106 - good for one temporary process
+        payments_webhook_secret="only for this measurement",  # noqa: S106 - for one temporary process
     )
 
 

@@ -1,6 +1,7 @@
-"""A relay in front of PostgreSQL that counts round trips: how often the client spoke after the server had.
+"""A relay in front of PostgreSQL that counts round trips: how often the client sends data after the server did.
 
-Statements are not round trips: a driver may send several in one packet, and BEGIN and COMMIT are none of ours.
+The number of statements differs from the number of round trips: a driver may send several statements in one packet, and
+it sends BEGIN and COMMIT itself.
 """
 
 import selectors
@@ -12,10 +13,10 @@ RECEIVE_BYTES = 65_536
 
 
 class CountingRelay:
-    """Passes everything on, and counts.
+    """Forwards all data in both directions, and counts round trips.
 
     Args:
-        port: where the server listens on the loopback address.
+        port: the server's port on the loopback address.
     """
 
     def __init__(self, port: int) -> None:
@@ -26,7 +27,7 @@ class CountingRelay:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self) -> "CountingRelay":
-        """Return the relay; it listens already."""
+        """Return the relay, which already listens."""
         return self
 
     def __exit__(
@@ -50,7 +51,7 @@ class CountingRelay:
         ends = selectors.DefaultSelector()
         ends.register(client, selectors.EVENT_READ, server)
         ends.register(server, selectors.EVENT_READ, client)
-        spoke_last = server
+        last_sender = server
         while True:
             for key, _ in ends.select():
                 source = client if key.fileobj is client else server
@@ -59,7 +60,7 @@ class CountingRelay:
                     client.close()
                     server.close()
                     return
-                if source is client and spoke_last is server:
+                if source is client and last_sender is server:
                     self.count += 1
-                spoke_last = source
+                last_sender = source
                 key.data.sendall(received)

@@ -1,4 +1,4 @@
-"""A whole store for a benchmark: started, filled, asked, stopped."""
+"""Starts a whole store for a benchmark, fills it, sends requests to it, and stops it."""
 
 import http.client
 import json
@@ -22,8 +22,8 @@ from shop.stack.program import ServerProgram, free_port
 START_TIMEOUT_S = 30
 
 
-def serve(stack: ExitStack, home: Path, size: str, **given: object) -> Settings:
-    """Start a store with its database and cache, filled; return its settings."""
+def serve(stack: ExitStack, home: Path, size: str, **overrides: object) -> Settings:
+    """Start a store with its database, its cache and demo data; return its settings."""
     database_port, cache_port = free_port(), free_port()
     postgres.initialise(home / "pg")
     stack.enter_context(running(postgres.program(home / "pg", database_port), home))
@@ -36,7 +36,7 @@ def serve(stack: ExitStack, home: Path, size: str, **given: object) -> Settings:
         metrics_port=free_port(),
         var_dir=home / "var",
         secret_key=secrets.token_hex(16),
-        **given,
+        **overrides,
     )
     engine = build_engine(settings)
     upgrade(engine)
@@ -46,19 +46,19 @@ def serve(stack: ExitStack, home: Path, size: str, **given: object) -> Settings:
     return settings
 
 
-def flip(port: int, name: str, value: str) -> None:
-    """Set one switch and wait until every process has seen it."""
+def set_switch(port: int, name: str, value: str) -> None:
+    """Set one switch and wait until every process applies it."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     body, headers = json.dumps({"value": value}), {"Content-Type": "application/json"}
     connection.request("PUT", f"/api/v1/switches/{name}", body, headers)
     if connection.getresponse().status != http.client.OK:
         raise RuntimeError(f"{name} was not set")
     connection.close()
-    time.sleep(1.0)  # a flip is in force in every process within a second
+    time.sleep(1.0)  # every process applies a switch within a second
 
 
-def popular(settings: Settings) -> str:
-    """Return the slug of the product that sells best."""
+def most_popular_product(settings: Settings) -> str:
+    """Return the slug of the best-selling product."""
     with psycopg.connect(str(settings.database_url)) as connection:
         row = connection.execute("SELECT slug FROM products ORDER BY popularity DESC LIMIT 1").fetchone()
     return row[0] if row else ""
@@ -87,7 +87,7 @@ def get(port: int, path: str) -> bytes:
     """Return the body of one answer, on a connection of its own.
 
     Raises:
-        RuntimeError: it was not 200.
+        RuntimeError: the answer did not have status 200.
     """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
@@ -101,8 +101,8 @@ def get(port: int, path: str) -> bytes:
     return body
 
 
-def answers(port: int, path: str) -> bool:
-    """Tell whether an address answers 200."""
+def is_answering(port: int, path: str) -> bool:
+    """Return whether a path answers with status 200."""
     try:
         return bool(get(port, path))
     except (OSError, http.client.HTTPException, RuntimeError):

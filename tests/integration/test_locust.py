@@ -1,4 +1,4 @@
-"""Locust's visitors against a real store: what is told of them is what the store saw."""
+"""Locust's visitors against a real store: their statistics agree with the store."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def server(settings, tmp_path_factory):
 
 @pytest.fixture
 def store(server, database, cache_client, simulator):
-    """The address of that store, which sells a few products and can be paid."""
+    """The address of that store, with a few products and a payments provider."""
     with database.transaction() as session:
         mugs = make_category(session)
         for number in range(5):
@@ -49,7 +49,7 @@ def store(server, database, cache_client, simulator):
 
 @pytest.fixture
 def locust(tmp_path):
-    """Start Locust as a user does who has no stack running; end those that still run at the end of the test."""
+    """Return a function that starts Locust as a user without a running stack; stop its processes after the test."""
     started = []
 
     def start(*words, file="locustfile.py", headless=True, **environ):
@@ -71,12 +71,12 @@ def locust(tmp_path):
         process.communicate()
 
 
-def told(process):
-    """Return what Locust told at its end: (method, name) to the number of requests and of failures."""
-    out, err = process.communicate(timeout=60)
-    assert out, err
+def final_statistics(process):
+    """Return Locust's final statistics: the number of requests and of failures by method and name."""
+    output, errors = process.communicate(timeout=60)
+    assert output, errors
     return {
-        (entry["method"], entry["name"]): (entry["num_requests"], entry["num_failures"]) for entry in json.loads(out)
+        (entry["method"], entry["name"]): (entry["num_requests"], entry["num_failures"]) for entry in json.loads(output)
     }
 
 
@@ -89,10 +89,10 @@ def test_a_checkout_running_at_the_end_is_reported(locust, store, database, answ
         until(lambda: session.execute(WAITING).scalar_one(), timeout_s=30)
         process.terminate()
         until(lambda: "Shutting down" in process.stderr.readline())
-        seen = None if answered else told(process)
-    seen = seen or told(process)
-    assert seen[CHECKOUT] == (1, failures)
-    assert ("GET", "/p/[product]") in seen
+        counts = None if answered else final_statistics(process)
+    counts = counts or final_statistics(process)
+    assert counts[CHECKOUT] == (1, failures)
+    assert ("GET", "/p/[product]") in counts
     if answered:
         with database.transaction() as session:
             assert session.execute(text("SELECT status FROM orders")).scalars().all() == ["paid"]
@@ -102,7 +102,7 @@ def test_thinking_visitors_do_not_delay_the_end_of_a_run(locust, store):
     process = locust("Browser", "--users", "3", "--spawn-rate", "3", "--think", "3600", "--host", store, "--json")
     until(lambda: "All users spawned" in process.stderr.readline())
     process.terminate()
-    assert all(failures == 0 for _, failures in told(process).values())
+    assert all(failures == 0 for _, failures in final_statistics(process).values())
 
 
 def test_a_run_without_a_local_store_ends_at_once(locust):
@@ -112,29 +112,29 @@ def test_a_run_without_a_local_store_ends_at_once(locust):
         locust(): "No store runs",
     }
     for process, reason in refused.items():
-        _, said = process.communicate(timeout=60)
-        assert process.returncode == 2, said
-        assert reason in said
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 2, errors
+        assert reason in errors
 
 
-def listening(process):
-    """Return the addresses on which one waits for connections."""
+def listening_addresses(process):
+    """Return the addresses on which a process listens."""
     connections = psutil.Process(process.pid).net_connections("tcp")
     return [tuple(connection.laddr) for connection in connections if connection.status == psutil.CONN_LISTEN]
 
 
 def test_the_locust_page_is_local_and_reports_a_missing_store(locust):
-    port, nobody = free_port(), f"http://127.0.0.1:{free_port()}"
-    process = locust("--host", nobody, "--web-port", str(port), headless=False)
+    port, host = free_port(), f"http://127.0.0.1:{free_port()}"
+    process = locust("--host", host, "--web-port", str(port), headless=False)
 
-    assert until(lambda: listening(process), timeout_s=30) == [("127.0.0.1", port)]
-    asked = {"user_count": 1, "spawn_rate": 1, "host": nobody}
-    assert httpx.post(f"http://127.0.0.1:{port}/swarm", data=asked).status_code == 200
+    assert until(lambda: listening_addresses(process), timeout_s=30) == [("127.0.0.1", port)]
+    form = {"user_count": 1, "spawn_rate": 1, "host": host}
+    assert httpx.post(f"http://127.0.0.1:{port}/swarm", data=form).status_code == 200
     figures = f"http://127.0.0.1:{port}/stats/requests"
     until(lambda: httpx.get(figures).json()["state"] == "stopped")
     process.terminate()
-    _, said = process.communicate(timeout=60)
-    assert "did not answer" in said
+    _, errors = process.communicate(timeout=60)
+    assert "did not answer" in errors
     assert process.returncode == 2
 
 
@@ -142,26 +142,26 @@ def test_a_master_and_a_worker_share_one_run(locust, store, tmp_path):
     (tmp_path / "run").mkdir()
     running = StackState(phase="ready", supervisor=ProcessIdentity.of(os.getpid()), web_url=store)
     StateFile(tmp_path / "run").save(running)
-    link, elsewhere = str(free_port()), str(tmp_path / "elsewhere")  # where no store runs: the master names it
+    link, empty_home = str(free_port()), str(tmp_path / "elsewhere")  # no store runs there; the master names the store
     words = ["--expect-workers", "1", "--users", "2", "--spawn-rate", "2", "--run-time", "2", "--think", "0"]
     master = locust("Browser", "--master", "--master-bind-port", link, *words, "--json")
-    assert until(lambda: listening(master), timeout_s=30) == [("127.0.0.1", int(link))]
-    worker = locust("Browser", "--worker", "--master-port", link, SHOP_VAR_DIR=elsewhere)
-    seen = told(master)
-    assert seen["GET", "/"][0] > 0
-    assert not any(failures for _, failures in seen.values())
+    assert until(lambda: listening_addresses(master), timeout_s=30) == [("127.0.0.1", int(link))]
+    worker = locust("Browser", "--worker", "--master-port", link, SHOP_VAR_DIR=empty_home)
+    counts = final_statistics(master)
+    assert counts["GET", "/"][0] > 0
+    assert not any(failures for _, failures in counts.values())
     assert worker.wait(30) == 0
 
 
 @pytest.fixture
 def visitors(store):
-    """Run a script with Locust's users at hand; return the statistics it left: (method, name) to its entry."""
+    """Return a function that runs a script with Locust's users and returns its statistics by method and name."""
 
     def run(script):
         words = [sys.executable, "-c", textwrap.dedent(VISIT).replace("SCRIPT", script), store]
-        done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(LOADTESTS)})
-        assert done.returncode == 0, done.stderr
-        return {(method, name): entry for method, name, *entry in json.loads(done.stdout)}
+        script = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(LOADTESTS)})
+        assert script.returncode == 0, script.stderr
+        return {(method, name): entry for method, name, *entry in json.loads(script.stdout)}
 
     return run
 
@@ -181,15 +181,15 @@ print(json.dumps([[e.method, e.name, e.num_requests, e.num_failures, e.min_respo
 
 
 def test_locust_open_loop_latency_counts_from_the_due_time(visitors):
-    seen = visitors("users.OpenLoop(environment).screen(time.perf_counter() - 5)")
-    ((requests, failures, quickest_ms),) = seen.values()
+    statistics = visitors("users.OpenLoop(environment).fetch_screen(time.perf_counter() - 5)")
+    ((requests, failures, quickest_ms),) = statistics.values()
     assert (requests, failures) == (1, 0)
     assert quickest_ms > 5000
 
 
 @contextmanager
-def dropping():
-    """A server that reads each request and hangs up; yields its address and the list of what it read."""
+def dropping_server():
+    """Run a server that reads each request and drops the connection; yield its address and the list of requests."""
     requests = []
 
     def serve():
@@ -208,23 +208,23 @@ def dropping():
 
 
 def test_a_dropped_request_is_sent_once_and_fails_once(visitors):
-    with dropping() as (address, requests):
-        seen = visitors(f"""
+    with dropping_server() as (address, requests):
+        statistics = visitors(f"""
 users.Person.host = users.OpenLoop.host = "{address}"
 users.Browser(environment).client.get("/browser")
 users.OpenLoop(environment).client.get("/open-loop")
 """)
     assert requests == ["GET /browser", "GET /open-loop"]
-    assert [entry[:2] for entry in seen.values()] == [[1, 1], [1, 1]]
+    assert [entry[:2] for entry in statistics.values()] == [[1, 1], [1, 1]]
 
 
 ARGUMENTS = (
-    "from locust.argument_parser import get_parser; import starting; starting.prepare(); "
+    "from locust.argument_parser import get_parser; import locust_setup; locust_setup.prepare(); "
     "print(get_parser().parse_args([]).exponent)"
 )
 
 
 def test_visitors_have_the_demand_of_real_shoppers():
-    words = [sys.executable, "-c", ARGUMENTS]
-    done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(LOADTESTS)})
-    assert done.stdout == "0.65\n", done.stderr
+    command = [sys.executable, "-c", ARGUMENTS]
+    parsed = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(LOADTESTS)})
+    assert parsed.stdout == "0.65\n", parsed.stderr

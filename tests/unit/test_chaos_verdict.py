@@ -1,67 +1,67 @@
-"""What ``loadtests/chaos.py`` calls a fault: what clients were told against what there is, by table."""
+"""The checks of ``loadtests/chaos.py``: the outcomes that clients know against the actual state, by table."""
 
 import pytest
 
-from loadtests.disorder.told import AWAY, DECLINED, NOTHING, ORDERED, REFUSED, Told, Wish
-from loadtests.disorder.truth import Order, Truth
-from loadtests.disorder.verdict import DOUBLE, LOST, OVERSOLD, SENSELESS, STUCK, judge
+from loadtests.chaos_run.actual_state import ActualOrder, ActualState
+from loadtests.chaos_run.checks import DOUBLE, LOST, OVERSOLD, SENSELESS, STUCK, find_faults
+from loadtests.chaos_run.outcome import AWAY, DECLINED, NOTHING, ORDERED, REFUSED, CheckoutOutcome, CheckoutPlan
 
-WISH = Wish(1, "mug", 2, "tok_ok", haste_s=None, twice=False, gone=False, cancels=False)
+PLAN = CheckoutPlan(1, "mug", 2, "tok_ok", haste_s=None, twice=False, gone=False, cancels=False)
 MUGS = {"mug": 10}
 
 
-def told(end=ORDERED, orders=("ord_1",), cancel="", senseless=()):
-    return Told(WISH, end, set(orders), {"mug": 2}, 2000, cancel, senseless=list(senseless))
+def outcome(end=ORDERED, orders=("ord_1",), cancel="", senseless=()):
+    return CheckoutOutcome(PLAN, end, set(orders), {"mug": 2}, 2000, cancel, senseless=list(senseless))
 
 
 def order(public_id="ord_1", status="paid", total=2000, pieces=2, kept=(2000,), age_s=5.0):
-    return Order(public_id, status, total, {"mug": pieces}, kept, age_s)
+    return ActualOrder(public_id, status, total, {"mug": pieces}, kept, age_s)
 
 
-def faults(one, *orders, left=8):
-    truth = Truth({WISH.email: orders}, {"mug": (left, 0)})
-    return {kind for kind, _ in judge([one], truth, MUGS)}
-
-
-@pytest.mark.parametrize(
-    ("one", "orders", "left"),
-    [
-        (told(), [order()], 8),
-        (told(cancel="refunded"), [order(status="refunded", kept=())], 10),
-        (told(cancel="asked"), [order()], 8),
-        (told(cancel="asked"), [order(status="refunded", kept=())], 10),
-        (told(cancel=REFUSED), [order(status="shipped")], 8),
-        (told(DECLINED, ()), [order(status="cancelled", kept=())], 10),
-        (told(REFUSED, ()), [], 10),
-        (told(AWAY, ()), [order(status="pending_payment", kept=())], 10),
-        (told(AWAY, ()), [order(status="cancelled", kept=()), order("ord_2", "cancelled", kept=())], 10),
-    ],
-)
-def test_outcomes_that_match_the_actual_state_are_no_fault(one, orders, left):
-    assert faults(one, *orders, left=left) == set()
+def faults(known, *orders, left=8):
+    state = ActualState({PLAN.email: orders}, {"mug": (left, 0)})
+    return {kind for kind, _ in find_faults([known], state, MUGS)}
 
 
 @pytest.mark.parametrize(
-    ("kind", "one", "orders", "left"),
+    ("known", "orders", "left"),
     [
-        (DOUBLE, told(), [order(kept=(2000, 2000))], 8),
-        (DOUBLE, told(), [order(), order("ord_2", status="cancelled", kept=(2000,))], 8),
-        (DOUBLE, told(), [order(kept=())], 8),
-        (LOST, told(), [], 10),
-        (LOST, told(), [order(status="cancelled", kept=())], 10),
-        (LOST, told(), [order(pieces=3)], 7),
-        (LOST, told(), [order(total=1999, kept=(1999,))], 8),
-        (LOST, told(orders=("ord_1", "ord_2")), [order(), order("ord_2", "cancelled", kept=())], 8),
-        (LOST, told(DECLINED, ()), [order()], 8),
-        (LOST, told(cancel="refunded"), [order()], 8),
-        (OVERSOLD, told(), [order()], 9),
-        (OVERSOLD, told(), [order(pieces=11)], 0),
-        (STUCK, told(NOTHING, ()), [], 10),
-        (STUCK, told(AWAY, ()), [order(status="pending_payment", kept=(), age_s=61)], 10),
-        (STUCK, told(AWAY, ()), [order(status="pending_payment")], 10),
-        (STUCK, told(cancel="cancelled"), [order(status="cancelled")], 10),
-        (SENSELESS, told(senseless=["POST /api/v1/checkout: 500"]), [order()], 8),
+        (outcome(), [order()], 8),
+        (outcome(cancel="refunded"), [order(status="refunded", kept=())], 10),
+        (outcome(cancel="asked"), [order()], 8),
+        (outcome(cancel="asked"), [order(status="refunded", kept=())], 10),
+        (outcome(cancel=REFUSED), [order(status="shipped")], 8),
+        (outcome(DECLINED, ()), [order(status="cancelled", kept=())], 10),
+        (outcome(REFUSED, ()), [], 10),
+        (outcome(AWAY, ()), [order(status="pending_payment", kept=())], 10),
+        (outcome(AWAY, ()), [order(status="cancelled", kept=()), order("ord_2", "cancelled", kept=())], 10),
     ],
 )
-def test_each_fault_is_detected(kind, one, orders, left):
-    assert kind in faults(one, *orders, left=left)
+def test_outcomes_that_match_the_actual_state_are_no_fault(known, orders, left):
+    assert faults(known, *orders, left=left) == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "known", "orders", "left"),
+    [
+        (DOUBLE, outcome(), [order(kept=(2000, 2000))], 8),
+        (DOUBLE, outcome(), [order(), order("ord_2", status="cancelled", kept=(2000,))], 8),
+        (DOUBLE, outcome(), [order(kept=())], 8),
+        (LOST, outcome(), [], 10),
+        (LOST, outcome(), [order(status="cancelled", kept=())], 10),
+        (LOST, outcome(), [order(pieces=3)], 7),
+        (LOST, outcome(), [order(total=1999, kept=(1999,))], 8),
+        (LOST, outcome(orders=("ord_1", "ord_2")), [order(), order("ord_2", "cancelled", kept=())], 8),
+        (LOST, outcome(DECLINED, ()), [order()], 8),
+        (LOST, outcome(cancel="refunded"), [order()], 8),
+        (OVERSOLD, outcome(), [order()], 9),
+        (OVERSOLD, outcome(), [order(pieces=11)], 0),
+        (STUCK, outcome(NOTHING, ()), [], 10),
+        (STUCK, outcome(AWAY, ()), [order(status="pending_payment", kept=(), age_s=61)], 10),
+        (STUCK, outcome(AWAY, ()), [order(status="pending_payment")], 10),
+        (STUCK, outcome(cancel="cancelled"), [order(status="cancelled")], 10),
+        (SENSELESS, outcome(senseless=["POST /api/v1/checkout: 500"]), [order()], 8),
+    ],
+)
+def test_each_fault_is_detected(kind, known, orders, left):
+    assert kind in faults(known, *orders, left=left)

@@ -1,4 +1,4 @@
-"""What became of the check-outs: the rows and the provider's list, read without any of the store's own code paths."""
+"""Reads the actual state after the run: the store's rows and the provider's charges, without the store's own code."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ STOCK = "SELECT slug, on_hand, reserved FROM stock_items JOIN products ON produc
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ActualOrder:
     """One order as its row says; amounts in minor units."""
 
     public_id: str
@@ -27,34 +27,34 @@ class Order:
     total: int
     lines: Mapping[str, int]
     kept: tuple[int, ...]
-    """What the provider keeps of each charge made for it."""
+    """For each charge of the order, the amount that the provider has kept."""
     age_s: float
-    """Since it was placed."""
+    """Seconds since the order was placed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
-    """What there is in the end."""
+class ActualState:
+    """The orders and the stock at the end of the run."""
 
-    orders: Mapping[str, Sequence[Order]]
+    orders: Mapping[str, Sequence[ActualOrder]]
     """By e-mail address."""
-    shelf: Mapping[str, tuple[int, int]]
-    """Slug to pieces on hand and reserved."""
+    stock: Mapping[str, tuple[int, int]]
+    """For each slug, the pieces on hand and the reserved pieces."""
 
 
-def read(settings: Settings) -> Truth:
-    """Read both sides.
+def read_state(settings: Settings) -> ActualState:
+    """Read the store's database and the provider's charges.
 
     Raises:
-        ConfigurationError: the provider cannot be asked.
+        ConfigurationError: the provider does not answer.
     """
     kept = defaultdict(list)
     for charge in provider.fetch_charges(str(settings.payments_url), settings.payments_api_key):
         if charge.net_amount:
             kept[charge.order].append(charge.net_amount)
-    found = defaultdict(list)
+    orders = defaultdict(list)
     with psycopg.connect(str(settings.database_url)) as connection:
         for email, public_id, number, status, total, age_s, lines in connection.execute(ORDERS):
-            found[email].append(Order(public_id, status, total, lines, tuple(kept.get(number, ())), age_s))
-        shelf = {slug: (on_hand, reserved) for slug, on_hand, reserved in connection.execute(STOCK)}
-    return Truth(found, shelf)
+            orders[email].append(ActualOrder(public_id, status, total, lines, tuple(kept.get(number, ())), age_s))
+        stock = {slug: (on_hand, reserved) for slug, on_hand, reserved in connection.execute(STOCK)}
+    return ActualState(orders, stock)

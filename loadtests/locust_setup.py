@@ -1,0 +1,75 @@
+"""Setup of both Locust files: refuses other machines, and fetches products and categories before the first visit."""
+
+import logging
+import sys
+from argparse import ArgumentParser
+
+import gevent
+from locust import events
+from locust.env import Environment
+from locust.exception import StopTest
+from locust.runners import WorkerRunner
+from sessions import STOP_TIMEOUT_S
+from users import THINK_MEDIAN_S, Assortment, Person
+
+from shop.errors import ConfigurationError, ServiceUnavailable
+from shop.lab.arrivals import SHOPPERS_EXPONENT
+from shop.lab.loopback import check_loopback
+from shop.settings import load_settings
+from shop.stack.endpoints import web_url
+
+EXIT_USAGE = 2
+LOOPBACK = "127.0.0.1"
+
+_log = logging.getLogger(__name__)
+
+
+def prepare() -> None:
+    """Add the listeners of Locust's start; a Locust file calls this once."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    gevent.get_hub().loop.update_now()  # otherwise --run-time would include the time of the imports
+    events.init_command_line_parser.add_listener(_add_arguments)
+    events.init.add_listener(_choose_store)
+    events.test_start.add_listener(_fetch_at_start)
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--exponent",
+        type=float,
+        default=SHOPPERS_EXPONENT,
+        help=f"Exponent of Zipf's law for the choice of products; 1 is classic.  [default: {SHOPPERS_EXPONENT:g}]",
+    )
+    parser.add_argument("--think", type=float, default=THINK_MEDIAN_S, help="Median time on a page, in seconds.")
+    # Locust's own defaults: all interfaces for both addresses, and no time for running requests at the end.
+    parser.set_defaults(web_host=LOOPBACK, master_bind_host=LOOPBACK, stop_timeout=STOP_TIMEOUT_S)
+
+
+def _choose_store(environment: Environment, **_: object) -> None:
+    """Choose the store, and end a run without a web page at once if the store does not answer."""
+    if isinstance(environment.runner, WorkerRunner):
+        return  # the master names the store
+    try:
+        environment.host = check_loopback(environment.host or web_url(load_settings()))
+        if environment.parsed_options.headless or environment.parsed_options.autostart:
+            _fetch_assortment(environment)
+    except ConfigurationError as error:
+        print(f"loadtests: {error}", file=sys.stderr)
+        sys.exit(EXIT_USAGE)
+
+
+def _fetch_at_start(environment: Environment, **_: object) -> None:
+    environment.process_exit_code = None
+    try:
+        _fetch_assortment(environment)  # again, since the web page may name another store than the command line
+    except ConfigurationError as error:
+        environment.process_exit_code = EXIT_USAGE
+        raise StopTest(str(error)) from error
+
+
+def _fetch_assortment(environment: Environment) -> None:
+    Person.think_median_s = environment.parsed_options.think
+    try:
+        Assortment.fetch(environment.host, environment.parsed_options.exponent)
+    except ServiceUnavailable as error:
+        raise ConfigurationError(f"{error} Does the store run at {environment.host} (`shop up`)?") from None
