@@ -1,4 +1,4 @@
-"""The cache on a real Valkey, seen through its one face."""
+"""Cache-aside on a real Valkey, through the public interface."""
 
 import threading
 
@@ -10,7 +10,7 @@ from shop.patterns.caching.events import LookupFinished
 
 
 class Source:
-    """A database stand-in that counts how often it is asked."""
+    """A loader that counts its calls."""
 
     def __init__(self, value: bytes = b"one") -> None:
         self.value = value
@@ -86,7 +86,7 @@ def test_an_invalidated_entry_stays_invalid_after_tag_eviction(cache, cache_clie
 
 
 def test_a_load_from_before_an_invalidation_is_never_fresh(cache, level):
-    """A slow reader has read the old row; the row changes and is purged; only then does the reader fill."""
+    """A slow reader reads the old row, the row changes and is invalidated, and then the reader stores its value."""
     has_read, may_fill = threading.Event(), threading.Event()
 
     def slow_load() -> bytes:

@@ -1,4 +1,4 @@
-"""A cache that is dead, hangs, or comes back: slower, never wrong, never down."""
+"""A cache that is down, hangs or recovers: the store is slower, and serves no wrong value."""
 
 import signal
 import subprocess
@@ -23,7 +23,7 @@ TIMEOUT_MS = 1_000  # more than a well server's machine may stand still
 
 
 class OwnValkey:
-    """A server of this test's own, to be stopped at will."""
+    """A server for this test alone, which can be stopped."""
 
     def __init__(self, home, *options):
         self._options = options

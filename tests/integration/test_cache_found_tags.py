@@ -1,4 +1,4 @@
-"""Values that show more than was asked for: they end with each thing they show, though no asker can name it."""
+"""Values with found tags: invalidating a tag that only the load knows ends the value."""
 
 import threading
 
@@ -21,7 +21,7 @@ from tests.support.polling import until
 
 
 class Source:
-    """A page of X that shows Y: its load says what Y is by now, and names it."""
+    """A page of X that shows Y: its load returns the present Y and its tag."""
 
     def __init__(self):
         self.now, self.shows, self.loads = b"old", ("y",), 0
@@ -41,7 +41,7 @@ def source():
 
 @pytest.fixture
 def process(settings, cache_client):
-    """What one process has; made anew, it is another process."""
+    """The objects of one process; a second instance is another process."""
     levels = []
 
     def begin(*, local=False, seen=None):
@@ -85,7 +85,7 @@ def test_found_tags_may_change_with_the_value(process, source):
 
 @pytest.mark.parametrize("tag", ["y", "z"])
 def test_any_invalidation_during_the_load_rejects_the_value(process, source, tag):
-    """Before its load nobody knew that it shows Y: so that Y stands as before is known only if nothing changed."""
+    """The tag of Y is unknown before the load, so any invalidation during the load rejects the value."""
     seen = []
     cache, other = process(seen=seen), process()
     page(cache, source)
@@ -121,7 +121,7 @@ def test_a_reader_after_an_invalidation_joins_no_earlier_load(process, source):
 
 
 def test_peek_misses_after_the_found_tags_changed(process, source):
-    """The short way knows an address by the tags it was answered with, and tells the edge those."""
+    """The fast path knows a URL by the tags of its last answer, and registers those tags for the edge."""
     cache, local, tags = process(), process(local=True), ["x", "y"]
     page(cache, source)
     assert [one.peek("page", CATALOGUE, tags).value for one in (cache, local, local)] == [b"old"] * 3
@@ -144,7 +144,7 @@ def test_ttl_only_ignores_found_tags_too(process, source):
 
 
 def test_found_tags_cost_no_additional_round_trip(process, source, monkeypatch):
-    """How all tags stood before comes with the look-up, and how the found ones stand with the look before storing."""
+    """The look-up reads the versions before the load, and the check before storing reads those of the found tags."""
     cache, trips, exchange = process(), [], ThreadConnections.execute_pipeline
     page(cache, source)
     cache.invalidate(["x"])

@@ -1,4 +1,4 @@
-"""The cache's patterns as a shopper meets them: over HTTP, on the whole application."""
+"""The cache's patterns over HTTP, on the whole application."""
 
 import json
 from datetime import timedelta
@@ -54,7 +54,7 @@ def test_stored_negative_entries_are_ignored_when_switched_off(client, blue_mug)
 
 
 def test_entries_from_a_clock_ahead_count_as_expired(client, settings, database, blue_mug):
-    """It claims to live for an hour more, and nobody can say how long it has been there."""
+    """Its expiry is an hour ahead, so its age is unknown."""
 
     class Ahead(SystemClock):
         def now(self):

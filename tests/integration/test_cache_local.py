@@ -1,4 +1,4 @@
-"""Copies in memory, kept in step over a real Valkey by processes that share nothing else."""
+"""Local levels of several processes, invalidated over a real Valkey."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ LIMIT_BYTES = 1_000_000
 
 
 class Process:
-    """What one process wires together: a local level, its listener, the shared level, and what they say."""
+    """The objects of one process: a local level, its listener, the shared level, and their events."""
 
     def __init__(self, url, shared=True):
         clock = SystemClock()
@@ -141,7 +141,7 @@ def test_a_load_that_began_before_a_broadcast_leaves_no_copy(start):
 
 
 class ReadsThenWaits:
-    """A level between whose reading and whose answer the test can do something."""
+    """A level that lets the test act between the read and its return."""
 
     def __init__(self, level, between):
         self._level, self._between = level, between

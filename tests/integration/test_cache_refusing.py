@@ -1,4 +1,4 @@
-"""A cache that answers and refuses to write, and keys under which something else stands: what ended is not served."""
+"""A cache that refuses writes, and keys of the wrong type: no invalidated value is served."""
 
 import pytest
 import redis
@@ -14,7 +14,7 @@ LIMIT_BYTES = 1_000_000
 
 
 class Process:
-    """What one process wires together."""
+    """The objects of one process."""
 
     def __init__(self, url):
         clock, self.seen = SystemClock(), []
@@ -36,7 +36,7 @@ class Process:
 
 
 class RefusingServer(OwnValkey):
-    """A server that can be made to refuse every write."""
+    """A server that refuses every write on request."""
 
     def refuse(self, how):
         with redis.Redis.from_url(self.url) as client:
@@ -77,7 +77,7 @@ def start(server):
 
 
 class Edge:
-    """Who purges an edge: a hearer that remembers what it was told to drop."""
+    """An edge's purger: a subscriber that records the invalidated tags."""
 
     name = "edge"
 

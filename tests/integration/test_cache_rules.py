@@ -33,15 +33,15 @@ SHORT = CachePolicy("catalogue", ttl_s=60, stale_while_revalidate_s=60, stale_if
 
 
 class Gone(Exception):
-    """There is no such thing."""
+    """The not-found error of a loader."""
 
 
 class Refused(Exception):
-    """An answer that is no value."""
+    """An expected error."""
 
 
 class MovingClock(FakeClock):
-    """A held clock that begins at the present, as Valkey's own times do."""
+    """A fake clock that begins at the present time, as Valkey's own clock does."""
 
     def __init__(self):
         super().__init__(SystemClock().now().replace(microsecond=0))

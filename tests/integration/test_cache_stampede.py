@@ -1,4 +1,4 @@
-"""A stampede, by real processes on a real Valkey: who loads, who waits, and what if the one who loads dies."""
+"""Stampedes of real processes on a real Valkey: one loads, the others wait, and the loading process may die."""
 
 import itertools
 import subprocess
@@ -69,7 +69,7 @@ def plant(level, value, fresh_s, tags=("a",), load_s=0.01):
 
 
 def all_ask(processes, gate):
-    """Have everybody ask, open the gate when all have, and return what came of it."""
+    """Let every process request the key, open the gate when all wait, and return the results."""
     for process in processes:
         process.do("ask", threads=THREADS)
     gate.until_asked(EVERYBODY)
@@ -245,7 +245,7 @@ def test_a_failure_is_shared_only_with_waiting_threads(start, gate):
 
 
 class AnotherProcess:
-    """What another process has of its own: a level and a meeting. It says when it waits for another's load."""
+    """The objects of another process: a level and a stampede state. It reports when it waits for another's load."""
 
     def __init__(self, url):
         self.waits = threading.Event()
@@ -283,7 +283,7 @@ def others(settings, cache_client):
 
 
 def in_vain(others, ends, load):
-    """Let the first load until the others wait for it, end it, and return what each came to."""
+    """Let the first process load until the others wait, end the load, and return all results."""
     began, may_end = threading.Event(), threading.Event()
 
     def first():

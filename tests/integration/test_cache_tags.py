@@ -1,5 +1,5 @@
-"""Whatever the order of reads, slow loads, writes, failures, evictions and expiries, in two processes' worth of levels:
-nobody is served what was invalidated where he is, and once all is quiet everything agrees with the source."""
+"""Random orders of reads, slow loads, writes, failures, evictions and expiries, with the levels of two processes: no
+reader gets a value that its process has invalidated, and at the end every value agrees with the source."""
 
 import contextlib
 import itertools
@@ -30,7 +30,7 @@ from tests.support.polling import until
 TAGS = ("a", "b", "c")
 KEYS = {"k1": ("a",), "k2": ("a", "b"), "k3": ("c", "b"), "k4": (), "k5": ("a", "b"), "k6": ("c",)}
 FOUND = {"k5": ("b",), "k6": ("c",)}
-"""Of a key's tags those that only a load finds out; who asks names the others, and they alone decide whether it is."""
+"""The found tags of a key; the request names the other tags."""
 ABSENT = -1
 QUIET = itertools.count()
 keys = st.sampled_from(sorted(KEYS))
@@ -43,15 +43,15 @@ def asked(key):
 
 
 class Gone(Exception):
-    """One of its parts is not there."""
+    """One of the parts does not exist."""
 
 
 class Refused(Exception):
-    """Nothing was to be loaded."""
+    """There was an unexpected load."""
 
 
 class Hearing(LocalLevel):
-    """A local level that remembers which tags it was told of."""
+    """A local level that records the invalidated tags."""
 
     def __init__(self, *given):
         super().__init__(*given)
@@ -63,7 +63,7 @@ class Hearing(LocalLevel):
 
 
 class Place:
-    """What one process has: a local level that hears broadcasts, and a cache."""
+    """The objects of one process: a local level that receives broadcasts, and a cache."""
 
     def __init__(self, url, clock, strategy):
         self.local = Hearing(1_000_000, clock)
@@ -123,16 +123,16 @@ class Store(RuleBasedStateMachine):
         self.places[place].cache.invalidate([tag])
 
     def read_all(self, place, tag):
-        """What carries a tag that was just changed here is new here; of the rest, others may have changed parts."""
+        """A value with a tag invalidated by this process must be new; the parts with other tags may be old."""
         for key in KEYS:
             seen = self.seen_from(place, key)
             assert seen == self.value(key) if tag in KEYS[key] else seen in self.history[key]
 
     def quiet(self):
-        """Wait until every process has heard every invalidation: messages come in order, so until it hears one more.
+        """Wait until every process has received every invalidation: messages arrive in order, so one more is enough.
 
-        It is sent again and again, since on a busy machine a connection may be lost; what was missed with it is dropped
-        when it is back.
+        It is sent repeatedly, because a busy machine may lose a connection; a process drops all copies when it
+        reconnects.
         """
         last = f"quiet {next(QUIET)}"  # never said before, not in an earlier example either
 
@@ -184,7 +184,7 @@ class Store(RuleBasedStateMachine):
 
     @rule()
     def end_the_oldest_slow_load(self):
-        """Its fill arrives however late it is: as if the look at the tags before it had come just too early."""
+        """Store a late fill without the check of the tag versions, as if the invalidation came just after the check."""
         if self.loading:
             one, key, moment, versions, value = self.loading.pop(0)
             until_s = self.clock.now().timestamp() + CATALOGUE.ttl_s

@@ -1,4 +1,4 @@
-"""A purger whose files cannot be deleted, and threads that end: it goes on, keeps what is due, and says so."""
+"""A purger with undeletable files or ended threads: it continues, keeps purges pending, and reports the fault."""
 
 import json
 
@@ -23,7 +23,7 @@ thread_ends = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadEx
 
 
 class Files:
-    """A purger beside a directory of answers, over a real registry."""
+    """A purger with a directory of answers and a real index."""
 
     def __init__(self, settings, home):
         self.seen = []
@@ -41,7 +41,7 @@ class Files:
         return path
 
     def keep_undeletable(self, key, tag):
-        """Put a directory where an answer is: deleting it as a file fails, whoever tries."""
+        """Replace an answer by a directory: its deletion as a file fails for every user."""
         path = self.keep(key, tag)
         path.unlink()
         path.mkdir()
@@ -138,7 +138,7 @@ def test_the_purger_works_without_published_static_files(settings, database, cac
 
 
 class Unwell:
-    """A hearer that fails at everything it is told, and counts."""
+    """A subscriber that fails at each call, and counts them."""
 
     name = "unwell"
 
@@ -200,7 +200,7 @@ def test_purger_is_not_ready_while_a_file_is_undeletable(settings, purger, files
 
 
 def invalidate(settings, tag):
-    """Tell every listener that what carries a tag has ended."""
+    """Broadcast the invalidation of a tag."""
     connections = ThreadConnections(settings.cache_url, 1.0)
     channel = BusChannels.of_database(connections.database).invalidated
     connections.execute_pipeline([("PUBLISH", channel, json.dumps([tag]))])

@@ -1,4 +1,4 @@
-"""An edge whose store is full, read-only or not there: pages are passed through whole, and it is said."""
+"""An edge whose cache is full, read-only or missing: pages pass through, and the fault is reported."""
 
 import os
 
@@ -98,4 +98,4 @@ def test_the_edge_bypasses_its_cache_while_a_purge_fails(edge, origin):
 
 
 FULL = 'trap \'\' XFSZ; ulimit -f 32; exec "$0" "$@"'
-"""No file gets larger than 16 or 32 KiB, as the shell counts: to who writes, that is a disk that is full."""
+"""No file grows beyond 16 or 32 KiB, as the shell counts: for the writer, the disk is full."""

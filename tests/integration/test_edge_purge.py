@@ -1,4 +1,4 @@
-"""What a change deletes from the edge: exactly what it touched, also what is being stored at that moment."""
+"""A purge deletes exactly the changed answers, including fills in progress."""
 
 import os
 import re
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(stack_edge.find_binary() is None, reason="nginx-
 
 
 class Bench:
-    """A purger over a real registry and a real nginx."""
+    """A purger with a real index and a real nginx."""
 
     def __init__(self, settings, home):
         self.origin, self.clock, self.seen = Origin(), ShiftedClock(), []
@@ -43,7 +43,7 @@ class Bench:
         self.purger = TagPurger(self.registry, self.edge.store, self.clock, self.seen.append)
 
     def answers(self, body, tag="product:mug", wait=None, begun=None):
-        """Answer like the application: write the key down, then answer."""
+        """Answer like the application: register the key, then send the answer."""
 
         def reply(asked):
             self.registry.register(asked.headers["x-edge-key"], [tag], 60)
@@ -54,7 +54,7 @@ class Bench:
         self.origin.reply = reply
 
     def keep(self, path):
-        """Ask once and wait until the answer is stored: it is sent a moment earlier."""
+        """Send one request and wait until the answer is stored: nginx sends it shortly before."""
         self.edge.get(path)
         until(self.edge.store.path(path).exists)
 
@@ -187,7 +187,7 @@ def test_a_purger_that_cannot_read_the_index_flushes(settings, bench):
 
 @pytest.fixture
 def two_edges(settings, bench, tmp_path):
-    """Two purgers that have looked at the registry, and the file of one answer in either's store."""
+    """Two purgers that have read the index, each with the file of one answer in its cache."""
     other = TagPurger(
         SurrogateKeyIndex(settings.cache_url, 1000, bench.clock),
         ProxyCacheFiles(tmp_path / "other"),
@@ -250,7 +250,7 @@ def test_a_key_of_the_wrong_type_is_a_loss(two_edges, bench, cache_client, key):
 
 
 class Looking:
-    """The loop beside a store of one file, over switches a test flips."""
+    """The purger's round with a cache of one file; the test changes the switches."""
 
     def __init__(self, settings, home):
         self.clock, self.seen, self.switches = ShiftedClock(), [], {}
@@ -262,7 +262,7 @@ class Looking:
         self.loop.run_once()
 
     def keeps(self):
-        """Store an answer, look, and tell whether it is still there."""
+        """Store an answer, run a round, and return whether the answer is still there."""
         path = self.store.path("/p/mug")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -297,7 +297,7 @@ TIMES_MOVED = 2
 
 
 def moved(settings):
-    """Return which file is the log that was moved aside last, if one was."""
+    """Return the rotated log, if there is one."""
     return {path.stat().st_ino for path in settings.log_dir.glob("edge.1.jsonl")}
 
 
@@ -349,7 +349,7 @@ def test_a_large_log_is_rotated_and_nginx_reopens_it(bench, monkeypatch):
 
 @pytest.fixture
 def reopening():
-    """Starts the script beside nginx in a container, and ends what it leaves running."""
+    """Starts the script that runs beside nginx in a container, and stops its processes."""
     started = []
 
     def start(edge):

@@ -369,7 +369,7 @@ def test_a_password_cannot_be_guessed_from_stored_fingerprints(browsers, databas
 
 
 def _is_alone(database):
-    """Whether no session of this database is inside a transaction but the one that asks."""
+    """Return whether no other session of this database is inside a transaction."""
     idle = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%' AND datname = current_database()"
     with database.reading() as session:
         return session.scalar(text(idle)) == 0

@@ -1,4 +1,4 @@
-"""Keys whose work is several phases: check-outs and cancellations, killed, repeated and raced by processes."""
+"""Keys of work with several phases: checkouts and cancellations, killed, repeated and raced by processes."""
 
 import multiprocessing
 import os
@@ -36,7 +36,7 @@ def cart(database, simulator, product_on_shelf):
 
 @pytest.fixture
 def guest(client, cart):
-    """Her browser, which knows her cart and nothing else."""
+    """The guest's browser, which knows only the cart."""
     return browser(client.application, cart)
 
 

@@ -1,4 +1,4 @@
-"""When hearers are told that broadcasts are heard, or no longer."""
+"""Reports of the connection state to subscribers."""
 
 import socket
 import threading
@@ -14,7 +14,7 @@ from shop.stack.program import free_port
 
 @pytest.fixture
 def refusing_server():
-    """A server that hangs up on whoever comes: its port, and what counts them."""
+    """A server that closes every connection: its port, and the counter of connections."""
     server, attempts = socket.create_server(("127.0.0.1", free_port())), threading.Semaphore(0)
 
     def refuse():

@@ -1,4 +1,4 @@
-"""What is written down: findable by one id, and nothing that is nobody's business."""
+"""Logs: found by one id, and without secrets."""
 
 import json
 import logging
@@ -27,7 +27,7 @@ ID = "one-request-of-many"
 
 @pytest.fixture
 def logging_to(tmp_path, settings):
-    """Logging set up as in a process of its own, and taken down again."""
+    """Logging as in a separate process, removed after the test."""
     root = logging.getLogger()
     before, level = list(root.handlers), root.level
     settings = settings.model_copy(update={"var_dir": tmp_path})
@@ -207,7 +207,7 @@ def test_lines_of_one_request_are_collected_in_time_order(tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("moved_before", [1, 2])
 def test_a_request_is_found_during_a_log_rotation(tmp_path, monkeypatch, moved_before):
-    """Whenever the move comes while the logs are opened, each line is found, and once."""
+    """If the rotation comes while the logs are opened, each line is found once."""
     monkeypatch.setenv("SHOP_VAR_DIR", str(tmp_path))
     log = tmp_path / "log" / "web.jsonl"
     opened = type(log).open
@@ -267,7 +267,7 @@ def test_concurrent_processes_rotate_a_full_file_once(tmp_path):
 
 @contextmanager
 def no_file_larger_than(size):
-    """A full disk, as far as this process can tell: the kernel takes what fits of a write and refuses the next."""
+    """A full disk for this process: the kernel writes a part of a line, and refuses the next write."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:

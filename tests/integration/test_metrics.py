@@ -1,4 +1,4 @@
-"""The figures, added up over the processes of a real web server."""
+"""Metrics, summed over the processes of a real web server."""
 
 import re
 import sys

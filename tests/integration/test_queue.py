@@ -49,7 +49,7 @@ SOON = RetryPolicy(attempts=3, backoff=ExponentialBackoff(base_s=0.02, cap_s=300
 
 
 class OwnValkey:
-    """A broker of this module's own, so that it can be stopped."""
+    """A broker for this module alone, which can be stopped."""
 
     def __init__(self):
         self.disk = SmallDisk("shop-queue-", megabytes=64)
@@ -68,11 +68,11 @@ class OwnValkey:
         self._process.wait()
 
     def fill(self):
-        """Let it take nothing more, for lack of memory."""
+        """Make it refuse messages, as if its memory were full."""
         self._set_limit(1)
 
     def free(self):
-        """End that."""
+        """Let it accept messages again."""
         self._set_limit(0)
 
     def _set_limit(self, limit):
@@ -136,7 +136,7 @@ class Bench:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    """A broker that was away is asked again soon: dramatiq's own pauses are seconds."""
+    """Reconnect to a broker soon: dramatiq's own pauses take seconds."""
     monkeypatch.setattr(dramatiq.worker, "CONSUMER_RESTART_DELAY_SECS", 0.1)
     monkeypatch.setattr(dramatiq.worker, "POST_PROCESS_MESSAGE_RETRY_DELAY_SECS", 0.1)
 

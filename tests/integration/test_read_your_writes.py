@@ -1,4 +1,4 @@
-"""Who has edited and looks sees the edit, whichever process answers; nobody waits long for a process that hangs."""
+"""An editor sees the edit from every process, and waits only shortly for a process that hangs."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ from shop.patterns.caching.events import InvalidationUnheard
 
 
 class SlowHearer:
-    """A process that is told of an invalidation and gets no turn until the test lets it."""
+    """A process that receives an invalidation, and handles it only when the test allows it."""
 
     name = "slow"
 
@@ -49,7 +49,7 @@ def slow(settings, cache_client):
 
 @pytest.fixture(params=[EventInvalidation, WriteThrough])
 def begin(request, settings, cache_client):
-    """What makes a writer that waits for so many seconds at most, and the list of what it says."""
+    """A factory of writers with a longest wait, and the list of their events."""
     url, clock, opened = settings.cache_url, SystemClock(), []
 
     def begin(bound_s):

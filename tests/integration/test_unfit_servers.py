@@ -47,7 +47,7 @@ class OwnValkey:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """A node that serves every slot: it answers all a single server would, and breaks what touches two keys."""
+    """A cluster node with every slot: it answers like a single server, and refuses commands with two keys."""
     node = OwnValkey(tmp_path_factory.mktemp("cluster"), cluster_enabled="yes")
     node.client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
     until(lambda: b"cluster_state:ok" in node.client.execute_command("CLUSTER", "INFO"))
@@ -64,7 +64,7 @@ def _server(tmp_path_factory):
 
 @pytest.fixture
 def server(_server):
-    """A single server, put right after each test."""
+    """A single server, restored after each test."""
     yield _server
     _server.client.config_set("maxmemory", 0)
     _server.client.replicaof("NO", "ONE")

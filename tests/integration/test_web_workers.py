@@ -1,4 +1,4 @@
-"""Two web workers that share a cache: what one has not heard yet, and what one cannot load, the other answers well."""
+"""Two web workers that share a cache: a missed invalidation or a hanging database of one does not affect the other."""
 
 import itertools
 import re
@@ -17,12 +17,12 @@ from tests.support.web_server import WebServer
 pytestmark = pytest.mark.xdist_group("web-workers")
 INVALIDATED = re.compile(rb"\*3\r\n\$7\r\nmessage\r\n\$\d+\r\nshop:1:invalidated:[^\r]*\r\n\$\d+\r\n[^\r]*\r\n")
 WAIT_S = 2
-"""What one wait for a database that hangs takes at least, for a connection or for a statement."""
+"""The shortest wait for a hanging database, for a connection or a statement."""
 NUMBERS = itertools.count(1)
 
 
 class Worker:
-    """One web worker, in a network of its own."""
+    """One web worker, in its own network."""
 
     def __init__(self, settings, home):
         self.cache = TcpProxy(settings.cache_url)
@@ -77,7 +77,7 @@ def mug(database):
 
 
 def test_page_from_worker_with_missed_invalidation_shows_current_price(workers, runtime, mug):
-    """It would be stored as new, under the tags as they stand by now: nothing would end it but its class's time."""
+    """The old value would be stored under the new tag versions, and only its lifetime would end it."""
     unheard, other = workers
     screen = f"/api/v1/screens/product/{mug}"
     until(lambda: "shop-local; hit" in unheard.get(screen).headers["Cache-Status"])

@@ -70,7 +70,7 @@ class RabbitMQ:
         self._control("set_vm_memory_high_watermark", "0.000001")
 
     def free(self) -> None:
-        """End that."""
+        """Let it accept messages again."""
         self._control("set_vm_memory_high_watermark", "0.9")
 
     def _control(self, *words: str) -> None:

@@ -1,4 +1,4 @@
-"""The cache's decisions: pure functions, judged by examples and by what must hold for all."""
+"""The cache's pure decisions, tested with examples and properties."""
 
 import math
 import statistics
@@ -88,7 +88,7 @@ def test_freshness_depends_on_time_and_every_tag(kept, versions, state, served):
     ("left_s", "longest_s", "state"), [(330, 330, "fresh"), (331, 330, "expired"), (1e9, 330, "expired")]
 )
 def test_an_entry_with_a_too_long_lifetime_is_expired(left_s, longest_s, state):
-    """It was stored by a clock that was ahead: for how long it has been there nobody can say."""
+    """A clock that was ahead has stored it, so its age is unknown."""
     kept = entry(fresh_until=NOW + left_s, grace_until=NOW + left_s + 60)
     verdict = limit_lifetime(check_freshness(ReadResult(encode(kept), ("1",)), NOW), kept, NOW, longest_s)
     assert verdict.state == state

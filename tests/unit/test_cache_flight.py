@@ -1,4 +1,4 @@
-"""One thread works, the others take what it brings; and the threads that nobody waits for."""
+"""Single flight, fill waiters, the lock watchdog and the refresh worker."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from tests.support.polling import until
 
 
 class Gate:
-    """Work that begins, and ends when it is told to."""
+    """Work that begins, and ends on request."""
 
     def __init__(self, result="result"):
         self.began, self.may_end = threading.Event(), threading.Event()

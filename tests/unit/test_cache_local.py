@@ -1,4 +1,4 @@
-"""Copies in memory: bounded, short-lived, and never kept beside the invalidation that ends them."""
+"""The local level: bounded, short-lived copies that end with an invalidation."""
 
 import os
 import subprocess
@@ -105,7 +105,7 @@ def test_a_value_read_before_an_invalidation_is_rejected(local):
 
 
 def test_a_copy_ages_from_before_its_read(local, clock):
-    """What a process that hears nothing may serve is bounded from when it was read, or nobody could wait for it."""
+    """A disconnected process serves a copy only for a bounded time after its read; the edge's purger relies on this."""
     moment = local.generation()
     clock.advance(TTL_S - 1)
     assert local.put("a", b"v", [], 60, moment)

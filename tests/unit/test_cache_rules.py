@@ -1,4 +1,4 @@
-"""What becomes of what a loader says: absence, failure, refusal; in one process, on a clock that is held."""
+"""The outcomes of a load: not found, failure, expected error; in one process, on a fake clock."""
 
 import contextlib
 import doctest
@@ -31,15 +31,15 @@ from shop.patterns.caching.local import NEGATIVES_LIMIT, OVERHEAD_BYTES
 
 
 class Gone(Exception):
-    """There is no such thing."""
+    """The not-found error of a loader."""
 
 
 class GoneForGood(Gone):
-    """Another kind of absence, which the cache was not told of."""
+    """A not-found error that the cache does not know."""
 
 
 class Source:
-    """A loader that counts, and says what it is told to say."""
+    """A loader that counts its calls, and returns or raises the given value."""
 
     def __init__(self, says):
         self.says, self.loads = says, 0
@@ -275,7 +275,7 @@ def test_without_levels_every_lookup_loads_without_waiting(clock, local):
 
 
 class Moved(Exception):
-    """Another kind of absence."""
+    """Another kind of not-found error."""
 
 
 def test_kinds_of_not_found_errors_are_distinguished():

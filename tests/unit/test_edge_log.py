@@ -1,4 +1,4 @@
-"""What is counted from nginx' log, while nginx goes on writing it."""
+"""Counting responses from nginx's log while nginx writes it."""
 
 import pytest
 from prometheus_client import CollectorRegistry

@@ -12,15 +12,15 @@ RULES = BreakerConfig(slow_s=1.0, min_calls=10, open_s=5.0, failure_rate=0.5, sl
 
 
 class Broke(Exception):
-    """The dependency's fault."""
+    """A failure of the dependency."""
 
 
 class Said(Exception):
-    """An answer in the shape of an error; the dependency is well."""
+    """An expected error; the dependency is healthy."""
 
 
 class Unclear(Exception):
-    """Says nothing about the dependency."""
+    """An error that says nothing about the dependency."""
 
 
 def is_failure(error):

@@ -1,4 +1,4 @@
-"""Deadlines, with a clock that is moved by hand."""
+"""Deadlines, on a fake clock."""
 
 import math
 

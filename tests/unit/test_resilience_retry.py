@@ -1,4 +1,4 @@
-"""Retries, their budget and their deadline; nobody waits for real."""
+"""Retries, their budget and their deadline, without real waits."""
 
 import pytest
 
@@ -9,11 +9,11 @@ from shop.patterns.resilience.events import NotRetried, RetryScheduled
 
 
 class Away(Exception):
-    """Another attempt may help."""
+    """A retryable error."""
 
 
 class Wrong(Exception):
-    """Another attempt ends the same."""
+    """A permanent error."""
 
 
 class Caller:
