@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from shop.cart.service import CartOwner
 from shop.checkout.agreement import OPEN_AGREEMENT, PurchaseAgreement
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.payment_reconciler import GIVE_UP_AFTER, PaymentReconciler
+from shop.checkout.payment_reconciler import GIVE_UP_AFTER, RETRY_AFTER_S, PaymentReconciler
 from shop.checkout.phases import (
     EMPTY_CART,
     NO_LEASE,
@@ -50,7 +50,6 @@ from shop.payments.transitions import PaymentStatus
 PLACE_ATTEMPTS = 3
 """The second attempt follows an earlier checkout that had to be settled first, or a random order number that was taken.
 A third one needs two such events."""
-RETRY_AFTER_S = 2
 IN_FLIGHT = "This checkout is being worked on; ask again in a moment."
 IN_ANOTHER_TAB = "This cart is being paid for in another tab; ask again in a moment."
 PAID_AS_GUEST = (

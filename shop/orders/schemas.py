@@ -4,8 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from shop.orders.events import OrderedLine
-from shop.orders.service import OrdersPage, ProductRef
+from shop.orders.service import OrdersPage
 from shop.orders.transitions import EventType, OrderStatus
 from shop.web.schemas import ApiModel, MoneySchema
 
@@ -70,20 +69,19 @@ def orders_json(page: OrdersPage) -> list[OrderSchema]:
             currency=order.total.currency,
             refund_pending=order.refund_pending,
             created_at=order.created_at,
-            lines=[_line_json(line, page.products[line.product_id]) for line in order.lines],
+            lines=[
+                OrderLineSchema(
+                    product=page.products[line.product_id].slug,
+                    title=line.title,
+                    quantity=line.quantity,
+                    unit_price=MoneySchema(**line.unit_price.to_json()),
+                    line_total=MoneySchema(**line.total.to_json()),
+                )
+                for line in order.lines
+            ],
             events=[
                 OrderEventSchema(type=EventType(event.type), recorded_at=event.recorded_at) for event in order.events
             ],
         )
         for order in page.orders
     ]
-
-
-def _line_json(line: OrderedLine, product: ProductRef) -> OrderLineSchema:
-    return OrderLineSchema(
-        product=product.slug,
-        title=line.title,
-        quantity=line.quantity,
-        unit_price=MoneySchema(**line.unit_price.to_json()),
-        line_total=MoneySchema(**line.total.to_json()),
-    )

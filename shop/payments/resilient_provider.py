@@ -151,10 +151,20 @@ class ResilientProvider:
             raise
 
     def _attempt(self, work: Callable[[], T]) -> T:
+        def limited() -> T:
+            has_waited = deadlines.remaining() >= self._min_wait_s
+            with self._limit.applied():
+                try:
+                    return work()
+                except ProviderOutcomeUnknown as error:
+                    if has_waited:
+                        raise
+                    raise _CallerDeadlineExceeded(error) from error
+
         started = self._clock.monotonic()
         outcome: Outcome = "failed"
         try:
-            result = self._breaker.call(lambda: self._limited(work), _is_provider_failure)
+            result = self._breaker.call(limited, _is_provider_failure)
             outcome = "ok"
         except CircuitOpen as error:
             outcome = "refused"
@@ -167,16 +177,6 @@ class ResilientProvider:
         finally:
             self._emit(AttemptFinished(DEPENDENCY, outcome, self._clock.monotonic() - started))
         return result
-
-    def _limited(self, work: Callable[[], T]) -> T:
-        has_waited = deadlines.remaining() >= self._min_wait_s
-        with self._limit.applied():
-            try:
-                return work()
-            except ProviderOutcomeUnknown as error:
-                if has_waited:
-                    raise
-                raise _CallerDeadlineExceeded(error) from error
 
 
 @dataclass(slots=True)

@@ -95,10 +95,13 @@ def test_a_charge_whose_answer_never_came_leaves_clean_books_too(runtime, simula
 
 
 def test_unfinished_checkout_is_a_mismatch_only_when_old(trade, monkeypatch):
-    point = type(trade.services.checkout)._settle
-    monkeypatch.setattr(type(trade.services.checkout), "_settle", lambda *given: None)
-    trade.buy()
-    monkeypatch.setattr(type(trade.services.checkout), "_settle", point)
+    def crash(point):
+        if point == RecoveryPoint.ANSWERED:
+            raise InterruptedError
+
+    monkeypatch.setattr(trade.services.checkout, "on_recovery_point", crash)
+    with pytest.raises(InterruptedError):
+        trade.buy()
     assert trade.audit() == ()
     found = {(one.kind, one.id) for one in trade.audit(0.0)}
     with trade.database.reading() as session:

@@ -18,7 +18,7 @@ from shop.payments.models import Payment
 from tests.support.accounts import PASSWORD, make_account
 from tests.support.checkout_processes import DETAILS
 from tests.support.factories import make_category, make_product
-from tests.support.payment_notices import deliver, message
+from tests.support.webhook_messages import deliver, message
 
 OWN, OTHER = "robin@shop.test", "robin.at.work@shop.test"
 """The account's e-mail, and one that is not."""

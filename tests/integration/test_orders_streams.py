@@ -325,7 +325,11 @@ def test_the_commands_say_what_they_did(settings, database, world, monkeypatch):
 
 
 @pytest.mark.parametrize("value", SWITCHES["orders.projection"].values)
-def test_the_switch_chooses_the_projection(runtime, value):
+def test_the_switch_chooses_the_projection(runtime, database, world, value):  # noqa: F811
+    public_id = place(database, world)
     runtime.switch_store.set("orders.projection", value)
     runtime.switch_poller.refresh()
-    assert type(runtime.services().orders._streams._projection) is PROJECTIONS[value]
+    runtime.services().orders.ship(public_id)
+    with database.reading() as session:
+        queued = session.scalar(select(func.count()).select_from(OrderToProject))
+    assert queued == {"inline": 0, "async": 1}[value]

@@ -22,9 +22,9 @@ from shop.payments.provider import ProviderOutcomeUnknown
 from shop.reconciliation.audit import audit
 from tests.support.checkout_processes import DETAILS, die_at, tell_all_at_once
 from tests.support.factories import make_category, make_product
-from tests.support.payment_notices import PATH, deliver, message, signed
 from tests.support.polling import until
 from tests.support.web_server import WebServer
+from tests.support.webhook_messages import PATH, deliver, message, signed
 
 
 @pytest.fixture

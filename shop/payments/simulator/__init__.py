@@ -1,1 +1,1 @@
-"""A payments provider to develop and measure against: its own process, its own books, a real one's manners."""
+"""A simulator of a payments provider, for development and measurements: a separate process with its own ledger."""
