@@ -1,4 +1,4 @@
-"""Alembic's entry: it always gets an open connection from ``shop.database.schema``."""
+"""Alembic's environment. ``shop.database.schema`` always passes an open connection."""
 
 from alembic import context
 

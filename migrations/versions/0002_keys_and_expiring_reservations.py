@@ -1,4 +1,4 @@
-"""Idempotency keys, and reservations that end by themselves."""
+"""Idempotency keys, and an expiry time of stock reservations."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Messages: the outbox, what consumers have handled, dead letters, and the mailbox."""
+"""The outbox, the inbox of handled messages, the dead letters, and the mailbox."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,8 +1,8 @@
-"""Orders as events: streams that can only grow, whole enough to rebuild the rows, and a read model.
+"""Order events: append-only streams that are sufficient to rebuild the rows, and a read model.
 
-Until now the first event of an order held its total alone, and its row and lines held the rest. What an upcaster could
-not know (which lines?) is copied into those events here, once, while the rows still have it, and before the trigger
-makes it impossible. Whatever changes an event's shape from now on is lifted when it is read.
+Before this revision the first event of an order held only its total; the row and the lines held the rest. An upcaster
+cannot know the lines. This migration copies them into the events once, while the rows still have them and before the
+trigger forbids updates. Later changes of an event's schema are upcast when the event is read.
 """
 
 import sqlalchemy as sa
@@ -96,7 +96,7 @@ def upgrade() -> None:
     op.execute(FILL_SUMMARIES)
     op.execute(FILL_RECEIVED)
     op.create_index("ix_order_summaries_status", "order_summaries", ["status", "order_id"])
-    op.drop_index("ix_orders_status", table_name="orders")  # the lists that were read through it have moved
+    op.drop_index("ix_orders_status", table_name="orders")  # its lists use another table now
     op.execute(APPEND_ONLY)
     op.execute(TRIGGER)
 

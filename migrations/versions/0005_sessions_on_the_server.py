@@ -1,6 +1,6 @@
-"""Sessions of signed-in browsers, one row each; until now a signed cookie said by itself whose it was.
+"""Sessions of signed-in browsers, one row each. Before, a signed cookie held the user's id.
 
-Cookies of before are not taken over: nothing tells one that was signed out and copied from one in use.
+Existing cookies are not migrated: a cookie in use cannot be distinguished from a copy of a signed-out one.
 """
 
 import sqlalchemy as sa

@@ -1,7 +1,7 @@
-"""An order says which guest placed it, so that her cookie need not list her orders.
+"""The guest id of an order, so that the guest's cookie need not list the orders.
 
-Orders placed before are given the guest under whose name their checkout key stands: that is the id of her cart, which
-her cookie has carried all along. So every browser finds what it had placed, and more than the last twenty.
+Existing orders get the guest id of their checkout key's owner: it is the id of the guest's cart, which the cookie
+already contains. So every browser finds all of its orders, not only the last twenty.
 """
 
 import sqlalchemy as sa

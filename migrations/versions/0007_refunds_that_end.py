@@ -1,4 +1,4 @@
-"""Refunds that end: attempts are counted and put off, and what the provider refuses is settled by staff."""
+"""Refunds with retries: attempts are counted and delayed, and staff settle a refund that the provider refuses."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -24,7 +24,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("ix_order_summaries_owes_refund", table_name="order_summaries")
-    # an older store tries what failed again, and takes what staff has settled for given back, as its books then say
+    # an older build retries failed refunds, and reads refunds that staff settled as refunded, as its accounts then say
     op.execute("UPDATE payments SET status = 'refund_pending' WHERE status = 'refund_failed'")
     op.execute("UPDATE payments SET status = 'refunded' WHERE status = 'refund_closed'")
     _know("")

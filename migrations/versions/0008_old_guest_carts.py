@@ -1,4 +1,4 @@
-"""Guests' carts are found by their age, so that those to which no cookie leads any more can be forgotten."""
+"""An index on the age of guests' carts, so that the reaper finds carts whose cookies have expired."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Links by mail that set a password."""
+"""Password reset links."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Messages of the payments provider that contradict our record are kept for the auditor."""
+"""Webhook conflicts: provider messages that contradict the store's record, stored for the auditor."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""An order says when the link to it was last sent again, so that nobody's mailbox is flooded with it."""
+"""The time an order's link was last sent again, which limits how often mail is sent to one address."""
 
 import sqlalchemy as sa
 from alembic import op

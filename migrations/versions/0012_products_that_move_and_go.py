@@ -1,9 +1,9 @@
-"""A product keeps the slugs it had, and can be withdrawn.
+"""Former slugs of a product, and withdrawn products.
 
-A former slug belongs to its product for good: a trigger refuses it to every other one, whoever writes. It looks after
-the row is written, when a rename that was under way has committed; before, it could not see that yet.
+A former slug belongs to its product permanently: a trigger refuses it to every other product, for every writer. The
+trigger runs after the row is written, when a concurrent rename has committed; before that, the rename is not visible.
 
-The lists' indexes hold offered products only. So a list still reads nothing but its index.
+The indexes of the product lists cover only offered products, so a list still reads only its index.
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,7 @@
-"""A line of a cart has a name, and an order's line says which one it was bought from.
+"""An id of a cart line, which the order's line refers to.
 
-The name goes with the line into another cart and ends when it is bought, so two paid orders of one line can be told.
+The line keeps its id when it moves to another cart, and the id ends when the line is bought. So two paid orders of the
+same line can be detected.
 """
 
 import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""What a restored store must remember: that it was restored, and what became of charges it no longer knows."""
+"""Restored backups, and settled charges: the charges of orders that a restore has lost."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,7 +1,7 @@
-"""Text in one form, and words around ``/ . - _ +`` each a word of its own.
+"""One Unicode form of all text, and separate search words around ``/ . - _ +``.
 
-What is stored is brought into the form that the ways in write from now on (shop/catalog/text_normalisation.py). The vector of the
-search is another expression, so its column is made anew; the spelling learns the words that stood within others.
+Stored text is converted to the form that all write paths use from now on (shop/catalog/text_normalisation.py). The search
+vector has a new expression, so its column is created again; the spelling correction learns the separated words.
 """
 
 from alembic import op
@@ -35,11 +35,11 @@ LEARN = """
 
 
 def upgrade() -> None:
-    op.drop_column("products", "search")  # first: the rows written below need not be read for it, and its index goes
+    op.drop_column("products", "search")  # first: the updates below need not compute it, and its index is dropped
     for table, column in (("categories", "name"), ("products", "title"), ("products", "brand")):
-        # Of what would be nothing, the composed form is kept.
+        # If the normalised text were empty, the composed form stays.
         form = f"coalesce(nullif({ONE_LINE.format(column)}, ''), normalize({column}))"
-        op.execute(f"UPDATE {table} SET {column} = {form} WHERE {column} <> {form}")  # noqa: S608 - names of our own
+        op.execute(f"UPDATE {table} SET {column} = {form} WHERE {column} <> {form}")  # noqa: S608 - constant names
     op.execute("UPDATE products SET description = normalize(description) WHERE description IS NOT NFC NORMALIZED")
     op.create_check_constraint(op.f("ck_categories_name_composed"), "categories", "name IS NFC NORMALIZED")
     op.create_check_constraint(

@@ -1,4 +1,4 @@
-"""Which process has which message in hand, so that one which ends its process is found."""
+"""Deliveries in progress: which process handles which message, so that a message that ends its process is found."""
 
 import sqlalchemy as sa
 from alembic import op

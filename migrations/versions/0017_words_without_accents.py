@@ -1,9 +1,9 @@
-"""Words are found and mended without their accents.
+"""Search and spelling correction without accents.
 
-The extension ``unaccent`` brings a dictionary that folds a word and hands it on to the next one, so the text itself stays
-as it was written. Two configurations use it for words with letters beyond ASCII: `english_unaccented` for texts and
-queries, `simple_unaccented` for the words that typing errors are mended against. Such a word is never dropped as an
-English stop word: `thé` is none, though it folds to one.
+The extension ``unaccent`` provides a dictionary that folds a word and passes it to the next dictionary, so the text
+itself does not change. Two configurations use it for words with letters beyond ASCII: `english_unaccented` for texts
+and queries, `simple_unaccented` for the words of the spelling correction. Such a word is never dropped as an English
+stop word: `thé` is not one, although it folds to one.
 """
 
 from alembic import op
@@ -53,7 +53,7 @@ def downgrade() -> None:
 
 
 def _search_with(english: str, simple: str) -> None:
-    """Make the vector and the known words anew. No generated column takes another expression before PostgreSQL 17."""
+    """Create the vector and the words again. Before PostgreSQL 17 a generated column's expression cannot be changed."""
     op.drop_column("products", "search")
     vector = VECTOR.format(english)
     op.execute(f"ALTER TABLE products ADD COLUMN search tsvector GENERATED ALWAYS AS ({vector}) STORED NOT NULL")

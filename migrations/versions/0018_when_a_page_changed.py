@@ -1,7 +1,7 @@
-"""A product's ``updated_at`` says when what its page shows last changed, and is found by part of the sitemap.
+"""``updated_at`` of a product: the time of the last change on its page, with an index for parts of the sitemap.
 
-Until now every write to the row moved it, an import that says nothing new as well. So what is stored is never earlier
-than the last change, and may stay.
+Before, every write to the row moved it, also an import without a change. So a stored value is never earlier than the
+last change, and may stay.
 """
 
 from alembic import op

@@ -1,4 +1,4 @@
-"""An order has no end of its reservation: the completer settles each open payment by the provider's ledger, and sooner."""
+"""No expiry time of an order's reservation: the completer settles each open payment earlier, by the provider's ledger."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -13,6 +13,7 @@ from shop.accounts import sessions
 from shop.accounts.credentials import EMAIL_MAX, NAME_MAX, NAME_PATTERN, NO_NUL_SCHEMA
 from shop.accounts.password_policy import PASSWORD_MAX, PASSWORD_MIN
 from shop.accounts.service import AccountIdentity, AccountService
+from shop.demo_accounts import DEMO_PASSWORD, SHOPPER
 from shop.web.idempotency import ignores_idempotency_key
 from shop.web.identity import current_identity
 from shop.web.openapi import AUTH_OPTIONAL, ApiBlueprint
@@ -23,8 +24,8 @@ from shop.web.schemas import ApiModel, ProblemDetails
 class LoginCredentials(ApiModel):
     """An email and its password."""
 
-    email: str = Field(max_length=EMAIL_MAX, examples=["shopper@shop.test"], json_schema_extra=NO_NUL_SCHEMA)
-    password: SecretStr = Field(max_length=PASSWORD_MAX, examples=["let-me-shop"], json_schema_extra=NO_NUL_SCHEMA)
+    email: str = Field(max_length=EMAIL_MAX, examples=[SHOPPER.email], json_schema_extra=NO_NUL_SCHEMA)
+    password: SecretStr = Field(max_length=PASSWORD_MAX, examples=[DEMO_PASSWORD], json_schema_extra=NO_NUL_SCHEMA)
 
 
 class AccountRegistration(ApiModel):

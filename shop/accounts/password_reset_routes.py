@@ -19,6 +19,7 @@ from shop.accounts.credentials import EMAIL_MAX, NO_NUL_SCHEMA
 from shop.accounts.password_policy import PASSWORD_MAX, PASSWORD_MIN
 from shop.accounts.password_resets import PasswordResets
 from shop.accounts.service import AccountService
+from shop.demo_accounts import SHOPPER
 from shop.errors import InvalidFields, NotFound
 from shop.web.idempotency import ignores_idempotency_key
 from shop.web.openapi import ApiBlueprint
@@ -27,8 +28,8 @@ from shop.web.problems import STATUS
 from shop.web.schemas import ApiModel, ProblemDetails
 
 SENT = (
-    "If there is an account with this address, a mail with a link is on its way. The link is good once,"
-    " for 30 minutes. After three mails in that time no further one is sent."
+    "If there is an account with this address, a mail with a link is on its way. The link works once,"
+    " for 30 minutes. After three mails in that time no further mail is sent."
 )
 SESSION_KEY = "reset"
 """Key of the browser's session that holds the token of the link."""
@@ -42,7 +43,7 @@ Page = tuple[str, int] | AnyResponse
 class ForgottenPassword(ApiModel):
     """The address to which the link is sent."""
 
-    email: str = Field(max_length=EMAIL_MAX, examples=["shopper@shop.test"], json_schema_extra=NO_NUL_SCHEMA)
+    email: str = Field(max_length=EMAIL_MAX, examples=[SHOPPER.email], json_schema_extra=NO_NUL_SCHEMA)
 
 
 class LinkSent(ApiModel):

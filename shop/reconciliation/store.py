@@ -16,14 +16,14 @@ from shop.errors import ConfigurationError
 
 ORDERS = """
 SELECT o.id, o.public_id, o.number, o.status, o.version, o.total_amount, o.created_at,
-    coalesce(told.story, ''), coalesce(told.versions, 0), coalesce(told.last, 0),
+    coalesce(events.types, ''), coalesce(events.count, 0), coalesce(events.last, 0),
     (first.data #>> '{total,amount}')::bigint,
     p.status, p.amount, p.charge_key, p.provider_id, p.updated_at, p.attempts, p.last_error, now() - o.created_at
 FROM orders AS o
 LEFT JOIN (
-    SELECT order_id, string_agg(type, ' ' ORDER BY version) AS story, count(*) AS versions, max(version) AS last
+    SELECT order_id, string_agg(type, ' ' ORDER BY version) AS types, count(*) AS count, max(version) AS last
     FROM order_events GROUP BY order_id
-) AS told ON told.order_id = o.id
+) AS events ON events.order_id = o.id
 LEFT JOIN order_events AS first ON first.order_id = o.id AND first.version = 1
 LEFT JOIN payments AS p ON p.order_id = o.id
 """

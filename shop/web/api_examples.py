@@ -5,6 +5,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
+from shop.demo_accounts import DEMO_PASSWORD, SHOPPER
 from shop.web import problems
 
 Json = dict[str, Any]
@@ -21,11 +22,11 @@ VALUES: Mapping[str, Any] = MappingProxyType(
         "category": "mugs",
         "city": "Berlin",
         "currency": "EUR",
-        "current_password": "let-me-shop",
+        "current_password": DEMO_PASSWORD,
         "description": "Holds 350 ml and goes into the dishwasher.",
         "detail": "1 left",
         "does": "Ends the server at once; it is started again when the fault ends.",
-        "email": "shopper@shop.test",
+        "email": SHOPPER.email,
         "exact": True,
         "high": 10.0,
         "hits": 940,
@@ -54,7 +55,7 @@ VALUES: Mapping[str, Any] = MappingProxyType(
         "prev_cursor": "eyJzIjoicG9wdWxhcml0eSIsImQiOi0xfQ",
         "product": MUG,
         "reason": "Paid back by bank transfer.",
-        "recipient": "shopper@shop.test",
+        "recipient": SHOPPER.email,
         "request_id": "9b2d6c1e0f6d4b0f",
         "role": "customer",
         "showing_results_for": "blue mug",
@@ -78,7 +79,7 @@ VALUES_IN: Mapping[tuple[str, str], Any] = MappingProxyType(
         ("CategoryNode", "name"): "Mugs",
         ("CategoryNode", "slug"): "mugs",
         ("CategoryNode", "url"): "/c/mugs",
-        ("LoginCredentials", "password"): "let-me-shop",
+        ("LoginCredentials", "password"): DEMO_PASSWORD,
         ("OrderSchema", "status"): "paid",
         ("ProductAddition", "title"): "Tall Porcelain Mug",
         ("AccountRegistration", "email"): "new@shop.test",

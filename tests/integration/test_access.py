@@ -5,7 +5,7 @@ from sqlalchemy import update
 
 from shop.accounts.models import User
 from shop.app import create_app
-from shop.web.access import needed
+from shop.web.access import access_check
 from shop.web.openapi import AUTH_REQUIRED
 from tests.support.accounts import make_account, sign_in
 from tests.support.factories import make_category, make_product
@@ -50,7 +50,7 @@ def test_every_call_that_strangers_are_refused_says_so_in_front_of_its_fields(cl
         (method, rule.rule.replace("<string:", "{").replace(">", "}"))
         for rule in app.url_map.iter_rules()
         for method in rule.methods - {"HEAD", "OPTIONS"}
-        if needed(app.view_functions[rule.endpoint]) is not None
+        if access_check(app.view_functions[rule.endpoint]) is not None
     }
     assert closed == checked
     assert len(closed) >= len(CLOSED)

@@ -35,8 +35,8 @@ LOCK_PRODUCTS = text("""
     WHERE line BETWEEN :first AND :last ORDER BY products.id FOR NO KEY UPDATE OF products
 """)
 CHANGE = text("""
-    UPDATE products AS present SET title = told.title, brand = told.brand, description = told.description,
-        price_amount = told.price, category_id = told.category_id
+    UPDATE products AS present SET title = desired.title, brand = desired.brand, description = desired.description,
+        price_amount = desired.price, category_id = desired.category_id
     FROM (
         SELECT products.id, coalesce(incoming.title, products.title) AS title,
             coalesce(incoming.brand, products.brand) AS brand,
@@ -44,10 +44,10 @@ CHANGE = text("""
             coalesce(incoming.price, products.price_amount) AS price,
             coalesce(incoming.category_id, products.category_id) AS category_id
         FROM incoming JOIN products ON products.id = product_id WHERE line BETWEEN :first AND :last
-    ) AS told
-    WHERE present.id = told.id
+    ) AS desired
+    WHERE present.id = desired.id
         AND (present.title, present.brand, present.description, present.price_amount, present.category_id)
-        IS DISTINCT FROM (told.title, told.brand, told.description, told.price, told.category_id)
+        IS DISTINCT FROM (desired.title, desired.brand, desired.description, desired.price, desired.category_id)
     RETURNING present.id, present.slug, present.category_id
 """)
 ADD = text("""

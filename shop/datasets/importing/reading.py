@@ -114,8 +114,8 @@ def _check_header(path: Path, header: Sequence[str], delimiter: str) -> None:
             f"{path}: there is no column {unknown[0][:60]!r}{_did_you_mean(unknown[0])};"
             f" known are {', '.join(COLUMNS)}."
         )
-    given = {*header, "category"} if "category_slug" in header else set(header)
-    missing = [name for name in REQUIRED if name not in given]
+    columns = {*header, "category"} if "category_slug" in header else set(header)
+    missing = [name for name in REQUIRED if name not in columns]
     if missing and "slug" not in header:
         raise ConfigurationError(
             f"{path}: the first line does not name the column {missing[0]!r}: new products need {', '.join(REQUIRED)},"
