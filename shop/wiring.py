@@ -49,8 +49,8 @@ from shop.checkout.phases import CheckoutPhases
 from shop.checkout.service import CheckoutService
 from shop.clock import Clock, SystemClock
 from shop.customers import password_mail
+from shop.customers.data_subject_rights import PersonalData
 from shop.customers.password_mail import PasswordMailConsumer
-from shop.customers.rights import PersonalData
 from shop.database.engine import build_engine
 from shop.database.transactions import Database
 from shop.faults import NONE, FaultChannel

@@ -6,7 +6,7 @@ import click
 
 from shop.cli.database import store_settings
 from shop.cli.output import emit, pluralize
-from shop.customers.rights import ErasureResult
+from shop.customers.data_subject_rights import ErasureResult
 from shop.errors import ConfigurationError
 from shop.wiring import ProcessRuntime, build
 

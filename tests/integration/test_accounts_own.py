@@ -1,4 +1,4 @@
-"""What people do with their own account: name and password."""
+"""The account page: change of name and password."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -112,7 +112,7 @@ def test_signing_in_never_leads_to_another_site(client, ann, path, elsewhere):
     assert (answer.status_code, answer.location) == (303, "/")
 
 
-def test_a_token_says_who_asks_without_any_cookie(client, ann):
+def test_bearer_token_authenticates_without_a_cookie(client, ann):
     headers = bearer(client)
     assert who(client, headers=headers) == ANN
     assert client.get_cookie("account") is None

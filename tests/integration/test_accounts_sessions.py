@@ -1,4 +1,4 @@
-"""Sessions end on the server: what a cookie is worth, and when it is worth nothing."""
+"""Sessions on the server: how long a cookie is valid, and what ends it."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""A copy of the database: taken at one moment, put back whole or not at all."""
+"""Backups: a snapshot of the database, restored completely or not at all."""
 
 import json
 import stat
@@ -6,7 +6,6 @@ import zipfile
 
 import psycopg
 import pytest
-from alembic import command
 from click.testing import CliRunner
 from sqlalchemy import text
 
@@ -16,7 +15,7 @@ from shop.backup.dump import take_backup
 from shop.backup.restore import restore_backup
 from shop.cli import main
 from shop.database.engine import build_engine
-from shop.database.schema import alembic_config, current_revision, revisions
+from shop.database.schema import current_revision, move_to, revisions
 from shop.database.transactions import Database
 from shop.errors import ConfigurationError
 from shop.orders.projection_rebuild import ProjectionRebuilder
@@ -196,9 +195,7 @@ def test_an_empty_database_is_given_its_schema(new_database, engine, file):
 def test_an_older_backup_is_brought_to_this_schema(new_database, other, tmp_path):
     old = build_engine(load_settings(database_url=new_database("old", template=None)))
     with old.begin() as connection:
-        config = alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0004")
+        move_to(connection, "0004")
         connection.exec_driver_sql("INSERT INTO categories (slug, name) VALUES ('kept', 'Kept')")
     assert take_backup(old, tmp_path / "old").revision == "0004"
     old.dispose()

@@ -1,4 +1,4 @@
-"""The drill: buy, back up, buy more, lose the database, put the backup back, settle what was lost. All servers real."""
+"""Backup drill on real servers: buy, back up, buy more, lose the database, restore, settle the lost charges."""
 
 import shutil
 import uuid

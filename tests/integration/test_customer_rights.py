@@ -1,4 +1,4 @@
-"""A person's rights: to be told all that is held, and to have it forgotten without breaking what is left."""
+"""Data subject rights: export of all personal data, and erasure that leaves the other data consistent."""
 
 import json
 import re
@@ -29,7 +29,7 @@ BOB = "bob@shop.test"
 HOUSE = "Quittengasse 17"
 WORK = "quince@work.test"
 NAMES = (ANN, WORK, "Ann Quince", HOUSE)
-"""What must not be found anywhere once she is forgotten."""
+"""Values that no table may contain after the erasure."""
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
 
 

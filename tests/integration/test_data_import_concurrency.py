@@ -1,4 +1,4 @@
-"""An import beside buyers: no lock is held for long, none out of order, and a stopped run is continued."""
+"""Imports during checkouts: locks are short and ordered, and a stopped import resumes."""
 
 import threading
 import uuid

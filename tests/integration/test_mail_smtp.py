@@ -1,4 +1,4 @@
-"""Letters that leave by SMTP, to a real server: one recipient, a server that is who it says, refusals for good."""
+"""Email by SMTP to a real server: one recipient, a verified server, permanent refusals."""
 
 import email
 import email.policy

@@ -1,4 +1,4 @@
-"""A forgotten password: a link by mail, for its reader alone."""
+"""Password resets: a mailed link that works once."""
 
 import json
 import logging

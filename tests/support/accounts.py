@@ -1,4 +1,4 @@
-"""Signing in, for tests of what only signed-in people may do."""
+"""Accounts and signed-in clients for tests."""
 
 from argon2 import PasswordHasher
 from flask.testing import FlaskClient
@@ -11,7 +11,7 @@ from tests.support.factories import make_user
 
 PASSWORD = "correct horse battery"
 CHEAP = PasswordHashing(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
-"""What costs a log-in a fifth of a second on purpose would cost the tests half a minute."""
+"""A hasher with the lowest cost: the default takes a fifth of a second for each log-in, half a minute in all tests."""
 HASHED = CHEAP.hash(PASSWORD)
 
 
