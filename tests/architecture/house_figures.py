@@ -1,4 +1,4 @@
-"""How far a reader has to walk: sizes, names, helpers and the files a request enters, as figures.
+"""Measures the code for a reader: sizes, names, helpers, and the files that a request enters.
 
     .venv/bin/python -m tests.architecture.house_figures            # from the sources alone
     .venv/bin/python -m tests.architecture.house_figures --trace    # also what requests enter; asks the running store
@@ -34,7 +34,7 @@ BUYER = {
 
 @dataclass(frozen=True)
 class SourceModule:
-    """One module of the store, read."""
+    """The source of one module."""
 
     name: str
     lines: int
@@ -52,7 +52,7 @@ def read_modules(root: Path = SHOP) -> list[SourceModule]:
 
 
 def class_names(modules: list[SourceModule]) -> dict[str, list[str]]:
-    """Return each class's name, and the modules that define one of that name."""
+    """Return each class name with the modules that define it."""
     found: dict[str, list[str]] = {}
     for module in modules:
         for node in ast.walk(module.tree):
@@ -62,12 +62,12 @@ def class_names(modules: list[SourceModule]) -> dict[str, list[str]]:
 
 
 def is_one_word(name: str) -> bool:
-    """Tell whether a class's name is a single word."""
+    """Return whether a class name is a single word."""
     return len(WORD.findall(name.lstrip("_"))) == 1
 
 
 def helpers_used_once(modules: list[SourceModule]) -> list[str]:
-    """Return the private functions whose name is read in exactly one place of their module."""
+    """Return the private functions whose name is used in exactly one place of their module."""
     found = []
     for module in modules:
         uses = Counter(name for node in ast.walk(module.tree) if (name := _used(node)))
@@ -79,7 +79,7 @@ def helpers_used_once(modules: list[SourceModule]) -> list[str]:
 
 
 def inner_imports(modules: list[SourceModule], package: str) -> int:
-    """Return how many imports the modules of a package have among themselves."""
+    """Return the number of imports between the modules of a package."""
     inside = [module for module in modules if (module.name + ".").startswith(package + ".")]
     return sum(
         1
@@ -90,7 +90,7 @@ def inner_imports(modules: list[SourceModule], package: str) -> int:
 
 
 def source_figures(modules: list[SourceModule]) -> dict[str, object]:
-    """Return what the sources alone tell, by what it is called in the report."""
+    """Return the figures of the sources, by their name in the report."""
     largest = max(modules, key=lambda module: module.lines)
     names = class_names(modules)
     classes = sum(map(len, names.values()))
@@ -112,7 +112,7 @@ def source_figures(modules: list[SourceModule]) -> dict[str, object]:
 
 
 def files_entered(ask: Callable[[], object]) -> list[str]:
-    """Return the store's files that are entered while something is asked, templates among them, in order.
+    """Return the store's files, also templates, that a request enters, in order.
 
     A file is entered where a function of it is called.
     """
@@ -133,7 +133,7 @@ def files_entered(ask: Callable[[], object]) -> list[str]:
 
 
 def traced() -> Iterator[tuple[str, list[str]]]:
-    """Ask the running store for a cold page, a warm one and a checkout; yield what each entered."""
+    """Send the running store a cold page, a warm page and a checkout; yield the files of each."""
     from shop.app import create_app
     from shop.stack.endpoints import resolve, secret_key
     from shop.wiring import build

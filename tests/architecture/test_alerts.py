@@ -1,4 +1,4 @@
-"""Alerts: their rules hold, name figures that exist, and lead to a runbook."""
+"""Alert rules: they fire correctly, use existing metrics, and name a runbook."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ from shop.settings import PROJECT_ROOT
 
 PROMETHEUS = PROJECT_ROOT / "deploy" / "prometheus"
 RULES = sorted((PROMETHEUS / "alerts").glob("*.yml"))
-"""All that lies there: whoever loads rules names the folder."""
+"""All rule files of the folder, like in Prometheus' configuration."""
 FIGURE = re.compile(r"\bshop_[a-z_]+\b")
 
 

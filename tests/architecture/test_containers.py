@@ -37,7 +37,7 @@ def complete(tmp_path):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """What the documented command writes into `.env`."""
+    """The content of `.env` from the documented command."""
     file = tmp_path_factory.mktemp("compose") / ".env"
     command = ["sh", PROJECT_ROOT / "deploy" / "make-secrets.sh", file]
     subprocess.run(command, check=True, capture_output=True)
@@ -47,10 +47,10 @@ def made(tmp_path_factory):
 
 
 def filled_in(value: str, given: dict[str, str]) -> str:
-    """Fill in the names in a value as Compose does.
+    """Replace the variables in a value, like Compose.
 
     Raises:
-        LookupError: a name without which nothing is started is not given.
+        LookupError: a required variable is missing.
     """
 
     def one(found: re.Match[str]) -> str:
@@ -77,7 +77,7 @@ def words(service: str) -> list[str]:
 
 
 def options(program: ServerProgram) -> dict[str, str]:
-    """Return what stands in a Valkey's configuration, as its command line would say it."""
+    """Return the options of a Valkey configuration, in the form of its command line."""
     lines = (line.split(" ", 1) for line in Path(program.argv[1]).read_text().splitlines())
     return {f"--{name}": value.strip('"') for name, value in lines}
 

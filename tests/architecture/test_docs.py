@@ -1,4 +1,4 @@
-"""The docs name only what exists: files, commands, settings, switches."""
+"""The docs name only existing files, commands, settings and switches."""
 
 import re
 import shlex

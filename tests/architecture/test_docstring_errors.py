@@ -1,4 +1,4 @@
-"""A ``Raises:`` section names errors that exist: a class that is renamed is renamed there, too."""
+"""A ``Raises:`` section names existing errors: after the rename of a class, the section must change, too."""
 
 import ast
 import builtins

@@ -18,7 +18,7 @@ from shop.errors import BadCredentials
 from tests.support.accounts import CHEAP, PASSWORD, make_account, sign_in
 from tests.support.checkout_records import count_rows
 from tests.support.factories import make_category, make_product
-from tests.support.fake_clock import ShiftedClock
+from tests.support.shifted_clock import ShiftedClock
 
 ANN = "ann@shop.test"
 

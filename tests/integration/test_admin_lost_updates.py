@@ -12,7 +12,7 @@ from shop.errors import PreconditionFailed
 from shop.web.preconditions import IfMatch
 from tests.support.accounts import make_account, sign_in
 from tests.support.factories import make_category, make_product
-from tests.support.html_forms import form_of
+from tests.support.html_forms import form_fields
 from tests.support.polling import until
 
 FORM = "/admin/products/enamel-mug"
@@ -37,7 +37,7 @@ def admin(client, database, mug):
 
 
 def opened(admin):
-    return form_of(admin.get(FORM).text, FORM)
+    return form_fields(admin.get(FORM).text, FORM)
 
 
 def stored(admin):
@@ -74,7 +74,7 @@ def test_conflicting_field_shows_both_values_and_a_choice(admin, field, theirs, 
     admin.post(FORM, data={**first, field: theirs})
     refused = admin.post(FORM, data={**second, field: mine})
     assert refused.status_code == 409
-    again = form_of(refused.text, FORM)
+    again = form_fields(refused.text, FORM)
     assert again[field] == mine
     assert f'name="choice_{field}"' in refused.text
     assert f'id="error-{field}"' in refused.text
@@ -87,7 +87,7 @@ def test_refused_form_keeps_other_fields_without_overwriting_them(admin):
     first, second = opened(admin), opened(admin)
     admin.post(FORM, data={**first, "price": "12.00", "on_hand": "7"})
     refused = admin.post(FORM, data={**second, "price": "13.00", "title": "Better Mug"})
-    again = form_of(refused.text, FORM)
+    again = form_fields(refused.text, FORM)
     assert (again["title"], again["on_hand"]) == ("Better Mug", "7")
     assert admin.post(FORM, data={**again, "choice_price": "theirs"}).status_code == 303
     assert stored(admin) == ("Better Mug", 1200, TEXT, 7)
@@ -96,7 +96,7 @@ def test_refused_form_keeps_other_fields_without_overwriting_them(admin):
 def test_third_change_during_the_choice_is_shown_too(admin):
     first, second = opened(admin), opened(admin)
     admin.post(FORM, data={**first, "price": "12.00"})
-    again = form_of(admin.post(FORM, data={**second, "price": "13.00"}).text, FORM)
+    again = form_fields(admin.post(FORM, data={**second, "price": "13.00"}).text, FORM)
     admin.patch(EDIT, json={"price": {"amount": 1250}})
     refused = admin.post(FORM, data={**again, "choice_price": "mine"})
     assert refused.status_code == 409
@@ -108,7 +108,7 @@ def test_invalid_form_is_still_compared_with_first_shown_values(admin):
     admin.patch(EDIT, json={"price": {"amount": 1200}})
     wrong = admin.post(FORM, data=mine)
     assert wrong.status_code == 422
-    refused = admin.post(FORM, data={**form_of(wrong.text, FORM), "title": "Enamel Mug"})
+    refused = admin.post(FORM, data={**form_fields(wrong.text, FORM), "title": "Enamel Mug"})
     assert refused.status_code == 409
 
 

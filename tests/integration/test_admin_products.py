@@ -17,7 +17,7 @@ from shop.catalog.models import Category
 from shop.errors import StateConflict
 from tests.support.accounts import make_account, sign_in
 from tests.support.factories import make_category, make_product
-from tests.support.html_forms import form_of
+from tests.support.html_forms import form_fields
 
 ADMIN = "/api/v1/admin/products"
 NEW = {"title": "Blue Étagère", "category": "mugs", "price": {"amount": 4500}, "description": "Holds zwieback."}
@@ -177,14 +177,14 @@ def test_one_of_concurrent_additions_gets_the_slug(runtime, mugs):
 
 def test_new_product_form_adds_or_redisplays_input(admin, mug):
     page = admin.get("/admin/products/new")
-    blank = form_of(page.text, "/admin/products/new")
+    blank = form_fields(page.text, "/admin/products/new")
     assert 'value="mugs"' in page.text
     assert 'value="kitchen"' not in page.text
     filled = {**blank, "title": "Tea Cup", "category": "mugs", "price": "12,50", "on_hand": "3"}
     wrong = admin.post("/admin/products/new", data={**filled, "price": "cheap"})
     assert wrong.status_code == 422
     assert "error-price" in wrong.text
-    again = form_of(wrong.text, "/admin/products/new")
+    again = form_fields(wrong.text, "/admin/products/new")
     assert (again["title"], again["category"]) == ("Tea Cup", "mugs")
     nothing_right = {"title": "", "category": "", "price": "2000000", "on_hand": "-1", "slug": "Not A Slug"}
     everything = admin.post("/admin/products/new", data={**again, **nothing_right})
@@ -287,7 +287,7 @@ def test_one_of_concurrent_renames_and_additions_gets_the_slug(runtime, database
 
 def test_form_renames_and_reports_a_taken_slug(admin, mug):
     admin.post(ADMIN, json={**NEW, "slug": "other"})
-    form = form_of(admin.get("/admin/products/enamel-mug").text, "/admin/products/enamel-mug")
+    form = form_fields(admin.get("/admin/products/enamel-mug").text, "/admin/products/enamel-mug")
     taken = admin.post("/admin/products/enamel-mug", data={**form, "slug": "other"})
     assert taken.status_code == 409
     assert "error-slug" in taken.text
@@ -394,14 +394,14 @@ def test_also_bought_skips_withdrawn_products(admin, database, mug, mugs):
 def test_admin_pages_withdraw_find_and_sell_again(admin, mug):
     page = admin.get("/admin/products/enamel-mug").text
     action = "/admin/products/enamel-mug/withdraw"
-    assert admin.post(action, data=form_of(page, action)).status_code == 303
+    assert admin.post(action, data=form_fields(page, action)).status_code == 303
     assert "enamel-mug" not in admin.get("/admin/products").text
     assert "enamel-mug" not in admin.get("/admin/products?stock=low").text
     assert "enamel-mug" in admin.get("/admin/products?stock=withdrawn").text
     assert "Withdrawn" in admin.get("/admin/products?find=enamel").text
     page = admin.get("/admin/products/enamel-mug").text
     action = "/admin/products/enamel-mug/offer"
-    assert admin.post(action, data=form_of(page, action)).status_code == 303
+    assert admin.post(action, data=form_fields(page, action)).status_code == 303
     assert "enamel-mug" in admin.get("/admin/products").text
 
 

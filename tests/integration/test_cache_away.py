@@ -15,9 +15,9 @@ from shop.patterns.observability.cache_metrics import CacheTelemetry
 from shop.patterns.observability.metrics import ProcessMetrics
 from shop.stack import valkey
 from shop.stack.program import free_port
-from tests.support.fake_clock import ShiftedClock
 from tests.support.polling import until
 from tests.support.process_cleanup import ended_on_failure
+from tests.support.shifted_clock import ShiftedClock
 
 TIMEOUT_MS = 1_000  # more than a well server's machine may stand still
 

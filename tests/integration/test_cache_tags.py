@@ -24,8 +24,8 @@ from shop.patterns.caching import (
 )
 from shop.patterns.caching.entry import CacheEntry, encode
 from shop.patterns.caching.load_options import BACKOFF_S
-from tests.support.fake_clock import ShiftedClock
 from tests.support.polling import until
+from tests.support.shifted_clock import ShiftedClock
 
 TAGS = ("a", "b", "c")
 KEYS = {"k1": ("a",), "k2": ("a", "b"), "k3": ("c", "b"), "k4": (), "k5": ("a", "b"), "k6": ("c",)}

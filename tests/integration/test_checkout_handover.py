@@ -18,7 +18,7 @@ from shop.payments.models import Payment
 from tests.support.accounts import PASSWORD, make_account
 from tests.support.checkout_processes import DETAILS
 from tests.support.factories import make_category, make_product
-from tests.support.webhook_messages import deliver, message
+from tests.support.webhook_messages import post_webhook, webhook_body
 
 OWN, OTHER = "robin@shop.test", "robin.at.work@shop.test"
 """The account's e-mail, and one that is not."""
@@ -217,7 +217,10 @@ def test_late_settlement_removes_lines_from_present_cart(window, settled_by):
         assert shop.runtime.services().completer.run_once().paid == 1
     else:
         (charge,) = shop.simulator.charges(f"order-{shop.order().public_id}")
-        assert deliver(shop.two.client, shop.runtime.settings, message("charge.succeeded", charge)).status_code == 204
+        assert (
+            post_webhook(shop.two.client, shop.runtime.settings, webhook_body("charge.succeeded", charge)).status_code
+            == 204
+        )
     assert shop.two.held() == 3
     assert (shop.statuses(), shop.charges()) == (["paid"], 1)
 

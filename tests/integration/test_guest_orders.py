@@ -9,7 +9,7 @@ from sqlalchemy import text
 from shop.checkout.details import CheckoutDetails
 from tests.support.accounts import PASSWORD, make_account, sign_in
 from tests.support.checkout_processes import DETAILS
-from tests.support.guest_browsers import FORM, browser, buy_by_form, check_out, copy_cookie, lines, opens
+from tests.support.guest_browsers import FORM, browser, buy_by_form, check_out, copy_cookie, lines, order_access
 from tests.support.polling import until
 
 CARDS = ("tok_declined", "tok_error")
@@ -103,16 +103,16 @@ def test_order_with_own_address_moves_from_cookie_to_account(guest, account, ema
     assert old.get(order).status_code == 200
     note = sign_in(guest, "robin@example.org").json["note"]
     assert "The order you placed in this browser as a guest is in your account now." in note
-    assert opens(old, order) == NOTHING
-    assert opens(guest, order) == EVERYTHING
+    assert order_access(old, order) == NOTHING
+    assert order_access(guest, order) == EVERYTHING
 
 
 def test_an_order_of_another_address_stays_with_the_guest(guest, account):
     order = buy_by_form(guest)
     old = copy_cookie(guest, guest.application.test_client())
     assert "order" not in (sign_in(guest, "ben@shop.test").json["note"] or "")
-    assert opens(guest, order) == NOTHING
-    assert opens(old, order) == EVERYTHING
+    assert order_access(guest, order) == NOTHING
+    assert order_access(old, order) == EVERYTHING
 
 
 def test_account_with_another_address_gets_no_guest_orders(guest, database):
@@ -120,15 +120,15 @@ def test_account_with_another_address_gets_no_guest_orders(guest, database):
     stranger = browser(guest.application.test_client(), database)
     fields = {"email": "robin@example.org", "password": PASSWORD, "name": "Not Robin"}
     assert stranger.post("/register", data=fields).status_code == 303
-    assert opens(stranger, order) == NOTHING
-    assert opens(guest, order) == EVERYTHING
+    assert order_access(stranger, order) == NOTHING
+    assert order_access(guest, order) == EVERYTHING
 
 
 def test_registering_adopts_as_signing_in_does(guest):
     order = buy_by_form(guest)
     fields = {"email": "robin@example.org", "password": PASSWORD, "name": "Robin"}
     assert guest.post("/register", data=fields).status_code == 303
-    assert opens(guest, order) == EVERYTHING
+    assert order_access(guest, order) == EVERYTHING
 
 
 @pytest.mark.parametrize("earlier_orders", [0, 1, 2])
@@ -139,7 +139,7 @@ def test_planted_cookie_cannot_read_later_orders(guest, account, earlier_orders)
     hers = [buy_by_form(victim, key=f"hers-{n}") for n in range(2)]
     assert [victim.get(order).status_code for order in hers] == [200, 200]
     for _ in "12":  # nor after he has looked at a form of his own
-        assert [opens(planter, order) for order in hers] == [NOTHING, NOTHING]
+        assert [order_access(planter, order) for order in hers] == [NOTHING, NOTHING]
         planter.fill()
         assert planter.get("/checkout").status_code == 200
     sign_in(victim, "robin@example.org")

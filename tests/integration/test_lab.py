@@ -22,7 +22,7 @@ from shop.stack import http_servers
 from shop.stack.program import free_port
 from shop.switches.store import SwitchStore
 from tests.support.factories import make_category, make_product
-from tests.support.load_thread import START_S, offered
+from tests.support.load_thread import START_S, offer_load
 from tests.support.polling import until
 from tests.support.process_cleanup import ended_on_failure
 
@@ -142,7 +142,7 @@ def test_cache_aside_is_measured_on_a_real_store(store, stored, tmp_path):
     quick = parse_experiment(text, "quick").with_duration(1.0, 1)
     quick = quick.with_changes(steady_state=quick.steady_state.with_changes(duration_s=0.5))
     with restore_afterwards(store, tmp_path / "lab", quick.switch_names()) as before:
-        record = ExperimentRunner(quick, store, Watcher(), offered, START_S).run()
+        record = ExperimentRunner(quick, store, Watcher(), offer_load, START_S).run()
     result = build_result(quick, record, SystemClock().now(), before)
     off, on, classic = result["arms"]
     assert off["db_queries_per_request"] > on["db_queries_per_request"] == 0
@@ -171,7 +171,7 @@ def test_warm_up_repeats_until_the_hit_rate_is_stable(store, cache_client, tmp_p
             phases.append(text)
 
     with restore_afterwards(store, tmp_path / "lab", experiment.switch_names()):
-        runner = ExperimentRunner(experiment, store, RecordingWatcher(), offered, START_S)
+        runner = ExperimentRunner(experiment, store, RecordingWatcher(), offer_load, START_S)
         observation = runner.measure_arm(experiment.arm("on"), 20.0)
     assert sum("warm-up" in phase for phase in phases) > 1, "the first round began with an empty cache"
     assert observation.unsettled is None

@@ -27,7 +27,7 @@ from shop.lab.saved_state import FILE_NAME, restore_afterwards
 from shop.lab.store_client import StoreClient
 from shop.patterns.caching.entry import CATALOGUE
 from shop.switches.parameters import CACHE_MEMORY, TTL_SCALE
-from tests.support.load_thread import START_S, offered
+from tests.support.load_thread import START_S, offer_load
 from tests.support.polling import until
 from tests.support.stack_instance import StackInstance
 
@@ -230,7 +230,7 @@ def observe(store, tmp_path):
             "edits_price": short.arm_driver.edits_price,
         }
         with restore_afterwards(store, tmp_path, short.switch_names(), **changes):
-            runner = ExperimentRunner(short, store, SilentWatcher(), offered, START_S)
+            runner = ExperimentRunner(short, store, SilentWatcher(), offer_load, START_S)
             changed = [
                 arm.with_changes(driver_params={**arm.driver_params, **(driver_params or {})}, **of_the_arm)
                 for arm in map(short.arm, arms)

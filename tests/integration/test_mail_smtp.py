@@ -17,7 +17,7 @@ from shop.patterns.outbox.messages import enqueue
 from shop.patterns.outbox.models import OutboxMessage
 from shop.patterns.outbox.relay import OutboxRelay
 from shop.patterns.queue.dispatcher import MessageDispatcher, RetryPolicy, list_dead_letters
-from tests.support.smtp_server import listening
+from tests.support.smtp_server import run_mail_server
 
 LETTER = OutgoingEmail("<one@shop>", "robin@example.org", "Your order S-1", "in text", "<p>in HTML</p>")
 SENDER = "shop <orders@shop.test>"
@@ -40,7 +40,7 @@ def smtp(server, **given):
     ],
 )
 def test_email_has_one_ascii_recipient(recipient, given_to):
-    with listening() as server:
+    with run_mail_server() as server:
         smtp(server).send(to(recipient))
     (taken,) = server.taken
     assert (taken.mail_from, taken.rcpt_tos) == ("orders@shop.test", [given_to])
@@ -66,7 +66,7 @@ def test_invalid_recipient_is_refused_before_connecting(recipient):
     ],
 )
 def test_permanent_and_transient_refusals_differ_and_name_no_address(step, reply, refused, reason):
-    with listening() as server:
+    with run_mail_server() as server:
         server.replies[step] = reply
         with pytest.raises(MailFailed) as failed:
             smtp(server).send(LETTER)
@@ -76,7 +76,7 @@ def test_permanent_and_transient_refusals_differ_and_name_no_address(step, reply
 
 
 def test_accepted_email_is_sent_even_if_quit_fails():
-    with listening() as server:
+    with run_mail_server() as server:
         server.replies["QUIT"] = "554 no"
         smtp(server).send(LETTER)
     assert len(server.taken) == 1
@@ -103,7 +103,7 @@ def mailing(database, runtime):
 
 
 def test_permanent_refusal_becomes_a_logged_dead_letter(mailing, database, caplog):
-    with listening() as server:
+    with run_mail_server() as server:
         server.replies["RCPT"] = "550 5.1.1 no such user"
         assert mailing(smtp(server)) == ["dead"]
     with database.reading() as session:
@@ -115,7 +115,7 @@ def test_permanent_refusal_becomes_a_logged_dead_letter(mailing, database, caplo
 
 
 def test_transient_refusal_is_retried(mailing, database):
-    with listening() as server:
+    with run_mail_server() as server:
         server.replies["RCPT"] = "451 4.7.1 later"
         assert mailing(smtp(server)) == ["retried"]
     with database.reading() as session:
@@ -138,7 +138,7 @@ def ca_file(authority, tmp_path_factory):
 def encrypted(authority, name, scheme):
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert(name).configure_cert(context)
-    with listening(context, implicit=scheme == "smtps") as server:
+    with run_mail_server(context, implicit=scheme == "smtps") as server:
         yield server, f"{scheme}://store:secret@127.0.0.1:{server.port}"
 
 

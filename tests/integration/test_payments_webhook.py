@@ -20,11 +20,11 @@ from shop.orders.service import OrderViewer
 from shop.payments.models import Payment
 from shop.payments.provider import ProviderOutcomeUnknown
 from shop.reconciliation.audit import audit
-from tests.support.checkout_processes import DETAILS, die_at, tell_all_at_once
+from tests.support.checkout_processes import DETAILS, check_out_and_die, receive_webhooks_concurrently
 from tests.support.factories import make_category, make_product
 from tests.support.polling import until
 from tests.support.web_server import WebServer
-from tests.support.webhook_messages import PATH, deliver, message, signed
+from tests.support.webhook_messages import PATH, post_webhook, signed_headers, webhook_body
 
 
 @pytest.fixture
@@ -78,8 +78,8 @@ class Store:
         return self.simulator.charges(self.payment().charge_key)[0]
 
     def tell(self, happened, charge=None, **changed):
-        body = message(happened, charge or self.charge(), **changed)
-        return deliver(self.client, self.runtime.settings, body).status_code
+        body = webhook_body(happened, charge or self.charge(), **changed)
+        return post_webhook(self.client, self.runtime.settings, body).status_code
 
     def counted(self, outcome):
         """How many messages came to this."""
@@ -119,17 +119,17 @@ def without_ids(stands):
     "forge",
     [
         lambda settings, body: {},
-        lambda settings, body: signed(settings, body, secret="another"),
-        lambda settings, body: signed(settings, body + b" "),
-        lambda settings, body: signed(settings, body, sent_at=int(time.time()) - 600),
-        lambda settings, body: {**signed(settings, body), "webhook-id": "evt_2"},
+        lambda settings, body: signed_headers(settings, body, secret="another"),
+        lambda settings, body: signed_headers(settings, body + b" "),
+        lambda settings, body: signed_headers(settings, body, sent_at=int(time.time()) - 600),
+        lambda settings, body: {**signed_headers(settings, body), "webhook-id": "evt_2"},
     ],
     ids=["unsigned", "another secret", "another body", "old", "another id"],
 )
 def test_a_message_that_is_not_the_providers_changes_nothing(store, monkeypatch, forge):
     charge = store.lose_the_answer(monkeypatch)
     before = store.stands()
-    body = message("charge.succeeded", charge)
+    body = webhook_body("charge.succeeded", charge)
     answer = store.client.post(PATH, data=body, headers=forge(store.runtime.settings, body))
     assert (answer.status_code, answer.mimetype) == (401, "application/problem+json")
     assert store.stands() == before
@@ -141,11 +141,11 @@ def test_an_unsigned_body_is_not_looked_into(client):
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"type": "charge.succeeded"}', b'{"type": 1}'])
 def test_a_signed_message_nobody_can_read_is_malformed(client, settings, body):
-    assert deliver(client, settings, body).status_code == 400
+    assert post_webhook(client, settings, body).status_code == 400
 
 
 def test_webhook_of_unknown_type_is_acknowledged(client, settings):
-    assert deliver(client, settings, b'{"type": "payout.created", "data": {}}').status_code == 204
+    assert post_webhook(client, settings, b'{"type": "payout.created", "data": {}}').status_code == 204
 
 
 @pytest.mark.parametrize("key", ["nobody's", "a\0b"])
@@ -157,7 +157,7 @@ def test_webhook_of_unknown_charge_is_acknowledged_and_counted(store, key):
 
 def test_half_a_character_in_a_message_is_malformed(store):
     body = b'{"type": "charge.succeeded", "data": {"id": "c", "key": "\\ud800", "amount": 1, "currency": "EUR"}}'
-    assert deliver(store.client, store.runtime.settings, body).status_code == 400
+    assert post_webhook(store.client, store.runtime.settings, body).status_code == 400
 
 
 def test_a_nul_in_the_id_of_a_charge_is_malformed(store, monkeypatch):
@@ -274,9 +274,9 @@ def test_a_refund_nobody_asked_for_changes_nothing(store):
 
 def test_messages_and_replays_at_the_same_moment_pay_once(store, database, settings, monkeypatch):
     charge = store.lose_the_answer(monkeypatch)
-    body = message("charge.succeeded", charge)
+    body = webhook_body("charge.succeeded", charge)
     attempt = (store.owner, "the-key")
-    ends = tell_all_at_once(settings, [body] * 3, [attempt] * 2)
+    ends = receive_webhooks_concurrently(settings, [body] * 3, [attempt] * 2)
     assert set(ends) <= {"told", "PaidOrder", "StateConflict"}
     assert ends.count("told") == 3
     events = [event for event, _ in store.stands()["events"]]
@@ -305,7 +305,7 @@ def open_store(settings, database, simulator, tmp_path):
 
 
 def test_webhook_finishes_checkout_killed_after_charge(store, settings, open_store):
-    assert die_at(settings, (store.owner, "the-key"), RecoveryPoint.ANSWERED) == -9
+    assert check_out_and_die(settings, (store.owner, "the-key"), RecoveryPoint.ANSWERED) == -9
     until(lambda: store.stands()["orders"] == ["paid"])
     stands = store.stands()
     assert (stands["stock"], stands["cart"], [row.status for row in stands["payments"]]) == ([(3, 0)], {}, ["charged"])

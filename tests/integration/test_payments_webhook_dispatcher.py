@@ -10,12 +10,12 @@ from shop.payments.simulator.ledger import ProviderLedger
 from shop.payments.simulator.outbox import WebhookOutbox
 from shop.payments.simulator.webhook_dispatcher import WebhookDispatcher
 from tests.support.polling import until
-from tests.support.webhook_receiver import receiving
+from tests.support.webhook_receiver import run_webhook_receiver
 
 
 @pytest.fixture
 def receiver(simulator, settings):
-    with receiving(settings.payments_webhook_secret) as receiver:
+    with run_webhook_receiver(settings.payments_webhook_secret) as receiver:
         simulator.behave(webhook_url=receiver.url, webhook_delay_ms=0, webhook_retry_ms=20)
         yield receiver
         simulator.behave()

@@ -58,7 +58,7 @@ class Standby:
         self._server = OwnPostgres()
         self._server.start()
         self.url = self._server.url
-        self.only_read, self.stop = self._server.become_standby, self._server.stop
+        self.only_read, self.stop = self._server.restart_as_standby, self._server.stop
 
     def take_changes(self):
         with psycopg.connect(self.url, autocommit=True) as connection:

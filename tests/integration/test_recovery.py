@@ -33,7 +33,7 @@ from tests.support.crash_points import (
     SETTLING,
     Web,
     buy_and_die,
-    press,
+    submit_checkout,
     work_and_die,
 )
 from tests.support.factories import make_category, make_product
@@ -168,7 +168,7 @@ def test_a_web_process_killed(world, point):
 @pytest.mark.parametrize("point", PHASES)
 def test_postgresql_killed(world, point):
     again, gone = world.cart(), world.cart()
-    world.web.struck([again, gone], point, world.postgres.kill)
+    world.web.buy_and_call_at([again, gone], point, world.postgres.kill)
     world.postgres.start()
     assert world.press_again(again) == PAID
     assert world.complete(gone) == (NONE if point == PLACING else PAID)
@@ -187,7 +187,7 @@ def test_cut_commit_of_hanging_postgresql_settles_like_crash(world, hasty, point
     again, gone = world.cart(), world.cart()
     goes_on = threading.Timer(GIVEN_UP_S, world.postgres.go_on)
     goes_on.start()
-    answers = hasty.struck([again, gone], point, world.postgres.hang)
+    answers = hasty.buy_and_call_at([again, gone], point, world.postgres.hang)
     assert goes_on.is_alive(), "they waited until it went on"
     goes_on.cancel()
     world.postgres.go_on()
@@ -228,7 +228,7 @@ def test_connecting_to_hanging_postgresql_ends_at_deadline(world, unconnected):
 def test_no_room_for_the_log_of_postgresql(world, point):
     needs_small_disk(world)
     again, gone = world.cart(), world.cart()
-    world.web.struck([again, gone], point, world.postgres.fill_log)
+    world.web.buy_and_call_at([again, gone], point, world.postgres.fill_log)
     refused = world.web.buy(again)
     assert (refused.status_code, refused.json["type"]) == (503, "/problems/unavailable")
     assert refused.headers["Retry-After"]
@@ -258,7 +258,7 @@ def test_no_room_for_the_rows_of_an_order(world):
 @pytest.mark.parametrize("point", ["placed", "answered"])
 def test_provider_killed_before_or_after_its_answer(world, point):
     again, gone = world.cart(), world.cart()
-    world.web.struck([again, gone], point, world.simulator.kill)
+    world.web.buy_and_call_at([again, gone], point, world.simulator.kill)
     world.simulator.start()
     assert world.press_again(again) == PAID
     assert world.complete(gone) == (CALLED_OFF if point == "placed" else PAID)
@@ -269,7 +269,7 @@ def test_the_provider_killed_over_a_charge(world, token):
     again, gone = world.cart(), world.cart()
     world.simulator.behave(latency_ms=LATENCY_MS if token == IN_HASTE else 0)
     killer = threading.Thread(target=_kill_over_a_charge, args=(world.simulator, token))
-    world.web.struck([again, gone], "placed", killer.start, token)
+    world.web.buy_and_call_at([again, gone], "placed", killer.start, token)
     killer.join()
     world.simulator.start()
     world.simulator.behave()
@@ -293,7 +293,7 @@ def test_the_worker_killed_over_what_a_web_process_left(world, left_at, point):
 def test_the_worker_killed_over_a_refund_that_is_owed(world, point):
     cart = world.cart()
     client = world.web.shopper(cart)
-    order = press(client).json["order"]["id"]
+    order = submit_checkout(client).json["order"]["id"]
     world.simulator.behave(outage=True)
     assert client.post(f"/api/v1/orders/{order}/cancel").json["refund_pending"]
     world.simulator.behave()

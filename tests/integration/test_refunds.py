@@ -14,7 +14,7 @@ from shop.payments import retry_schedule
 from shop.payments.models import Payment
 from shop.reconciliation.audit import audit
 from tests.support.accounts import make_account, sign_in
-from tests.support.checkout_processes import DETAILS, complete_all_at_once, die_at
+from tests.support.checkout_processes import DETAILS, check_out_and_die, complete_concurrently
 from tests.support.factories import make_category, make_product
 from tests.support.guest_carts import guest_with_cart
 
@@ -105,7 +105,7 @@ def test_three_completers_at_once_give_the_difference_back_once(store, settings,
     store.cancel(order)
     simulator.behave()
     store.let_time_pass()
-    complete_all_at_once(settings, 3)
+    complete_concurrently(settings, 3)
     assert store.order()[0] == "refunded"
     assert simulator.refunds() == [HALF, TOTAL - HALF]
     assert store.found_by_the_auditor() == set()
@@ -123,7 +123,7 @@ def test_manual_refund_while_refund_is_due_counts(store, simulator):
 
 
 def test_charge_refunded_before_settlement_sells_nothing(store, settings, simulator):
-    die_at(settings, (store.owner, "the-key"), RecoveryPoint.ANSWERED)
+    check_out_and_die(settings, (store.owner, "the-key"), RecoveryPoint.ANSWERED)
     store.give_back_by_hand(TOTAL)
     store.let_time_pass()
     store.complete()
@@ -152,7 +152,7 @@ def test_an_attempt_that_failed_is_not_repeated_before_its_time(store, simulator
 
 
 def test_unsettled_payment_is_tried_with_growing_pauses(store, settings, simulator):
-    die_at(settings, (store.owner, "the-key"), RecoveryPoint.ANSWERED)
+    check_out_and_die(settings, (store.owner, "the-key"), RecoveryPoint.ANSWERED)
     simulator.behave(outage=True)
     with store.database.transaction() as session:
         session.execute(text("UPDATE orders SET created_at = created_at - interval '1 hour'"))

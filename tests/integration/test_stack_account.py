@@ -20,8 +20,8 @@ from shop.database.engine import build_engine
 from shop.database.schema import upgrade
 from shop.settings import PROJECT_ROOT, load_settings
 from shop.stack import privileges
-from tests.support.legacy_cluster import EVERYBODY, make_old_cluster
-from tests.support.os_account import ANOTHER, as_another_account
+from tests.support.legacy_cluster import TRUST_RULES, make_old_cluster
+from tests.support.os_account import OTHER_UID, as_another_account
 from tests.support.stack_instance import StackInstance
 
 pytestmark = pytest.mark.xdist_group("other-account")  # one process, one stack
@@ -57,7 +57,7 @@ def leave_what_an_earlier_version_left(var: Path) -> None:
         engine.dispose()
         with cluster.connect_without_password("shop") as connection:
             connection.execute("INSERT INTO switches (name, value) VALUES (%s, 'off')", (KEPT,))
-    assert (var / "pg" / "pg_hba.conf").read_text() == EVERYBODY
+    assert (var / "pg" / "pg_hba.conf").read_text() == TRUST_RULES
     for name in ("log/web.log", "run/stack.json", "cache/password", "secret_key"):
         (var / name).parent.mkdir(exist_ok=True)
         (var / name).write_text(name)
@@ -166,7 +166,7 @@ def test_the_commands_work_on_servers_of_another_account(instance):
 
 @AS_ROOT
 def test_root_changes_owner_only_in_a_stack_directory(tmp_path):
-    account = privileges.ServerAccount(ANOTHER, ANOTHER)
+    account = privileges.ServerAccount(OTHER_UID, OTHER_UID)
     outside = tmp_path / "outside"
     outside.write_text("root's")
     var = tmp_path / "var"
@@ -192,8 +192,8 @@ def test_directory_with_other_files_is_refused(tmp_path):
 @AS_ROOT
 def test_servers_run_as_the_owner_of_the_data(tmp_path):
     assert privileges.ServerAccount.of_servers(tmp_path / "var").uid == pwd.getpwnam("nobody").pw_uid
-    os.chown(tmp_path, ANOTHER, ANOTHER)
-    assert privileges.ServerAccount.of_servers(tmp_path) == privileges.ServerAccount(ANOTHER, ANOTHER)
+    os.chown(tmp_path, OTHER_UID, OTHER_UID)
+    assert privileges.ServerAccount.of_servers(tmp_path) == privileges.ServerAccount(OTHER_UID, OTHER_UID)
     (tmp_path / "pg").mkdir()
     os.chown(tmp_path / "pg", 1, 1)
     assert privileges.ServerAccount.of_servers(tmp_path) == privileges.ServerAccount(1, 1)

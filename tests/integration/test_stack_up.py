@@ -103,10 +103,10 @@ def test_killed_edge_or_worker_is_restarted(up, name):
 def test_tutorial_commands_print_its_output(reader, tmp_path):
     before = _restarts(reader, "cache")
     steps = tutorial_runner.steps()
-    said = tutorial_runner.typed(steps, f"http://127.0.0.1:{reader.port}", reader.environment, tmp_path)
+    said = tutorial_runner.type_steps(steps, f"http://127.0.0.1:{reader.port}", reader.environment, tmp_path)
     until(lambda: reader.look().is_healthy)
     for step, printed in zip(steps, said, strict=True):
-        assert tutorial_runner.lasting(printed) == tutorial_runner.lasting(step.printed), step.commands
+        assert tutorial_runner.stable_lines(printed) == tutorial_runner.stable_lines(step.printed), step.commands
     assert _restarts(reader, "cache") == before + 1
 
 

@@ -20,7 +20,7 @@ from shop.checkout.recovery_points import RecoveryPoint
 from shop.orders.models import Order
 from shop.switches.registry import SWITCHES
 from shop.wiring import build
-from tests.support.checkout_processes import DETAILS, all_at_once, die_at
+from tests.support.checkout_processes import DETAILS, check_out_and_die, check_out_concurrently
 from tests.support.guest_carts import guest_with_cart
 
 _processes = multiprocessing.get_context("forkserver")
@@ -62,7 +62,7 @@ def test_safe_strategies_neither_oversell_nor_lose_pieces(database, settings, ru
         [(guest_with_cart(database, dict.fromkeys(basket, 1)), f"{n}-{m}") for m in range(3)]
         for n, basket in enumerate(baskets)
     ]
-    ends = Counter(all_at_once(settings, shoppers, follow_switches=True))
+    ends = Counter(check_out_concurrently(settings, shoppers, follow_switches=True))
     assert set(ends) <= {"PaidOrder", "OutOfStock", "ServiceUnavailable"}
     with database.reading() as session:
         sold = session.execute(
@@ -105,7 +105,7 @@ def test_locked_product_gets_a_response_within_the_timeout(
 
 def test_pieces_of_an_unpaid_checkout_return_to_stock(database, settings, runtime, products_on_shelf):
     products_on_shelf(mug=5)
-    die_at(settings, (guest_with_cart(database, {"mug": 1}), "one"), RecoveryPoint.PLACED)
+    check_out_and_die(settings, (guest_with_cart(database, {"mug": 1}), "one"), RecoveryPoint.PLACED)
     completer = runtime.services().completer
     assert (completer.run_once(), standing(database)) == (CompletionRound(), [(5, 1)])
     let_time_pass(database)
@@ -116,7 +116,7 @@ def test_pieces_of_an_unpaid_checkout_return_to_stock(database, settings, runtim
 
 def test_charged_reservation_becomes_a_sale(database, settings, runtime, products_on_shelf):
     products_on_shelf(mug=5)
-    die_at(settings, (guest_with_cart(database, {"mug": 1}), "one"), RecoveryPoint.ANSWERED)
+    check_out_and_die(settings, (guest_with_cart(database, {"mug": 1}), "one"), RecoveryPoint.ANSWERED)
     let_time_pass(database)
     assert runtime.services().completer.run_once() == CompletionRound(paid=1)
     assert (standing(database), statuses(database)) == ([(4, 0)], {"paid": 1})
@@ -124,7 +124,7 @@ def test_charged_reservation_becomes_a_sale(database, settings, runtime, product
 
 def test_reservation_stays_while_provider_is_unavailable(database, settings, runtime, products_on_shelf, simulator):
     products_on_shelf(mug=5)
-    die_at(settings, (guest_with_cart(database, {"mug": 1}), "one"), RecoveryPoint.PLACED)
+    check_out_and_die(settings, (guest_with_cart(database, {"mug": 1}), "one"), RecoveryPoint.PLACED)
     let_time_pass(database)
     simulator.kill()
     assert runtime.services().completer.run_once() == CompletionRound(left=1)
@@ -134,7 +134,7 @@ def test_reservation_stays_while_provider_is_unavailable(database, settings, run
 def test_two_completers_at_once_release_each_reservation_once(database, settings, runtime, products_on_shelf):
     products_on_shelf(mug=5)
     for key in ("one", "two", "three"):
-        die_at(settings, (guest_with_cart(database, {"mug": 1}), key), RecoveryPoint.PLACED)
+        check_out_and_die(settings, (guest_with_cart(database, {"mug": 1}), key), RecoveryPoint.PLACED)
     let_time_pass(database)
     barrier, ends = _processes.Barrier(2), _processes.Queue()
     completers = [_processes.Process(target=_complete, args=(settings, barrier, ends)) for _ in range(2)]

@@ -22,7 +22,7 @@ from shop.orders.models import Order
 from shop.patterns.observability import correlation
 from shop.patterns.queue.models import HandledMessage
 from shop.stack.program import free_port, port_answers
-from tests.support.checkout_processes import DETAILS, die_at
+from tests.support.checkout_processes import DETAILS, check_out_and_die
 from tests.support.checkout_records import count_rows
 from tests.support.guest_carts import guest_with_cart
 from tests.support.polling import until
@@ -113,7 +113,7 @@ def test_worker_sends_mail_under_request_id_and_stops_cleanly(worker, runtime, d
 
 
 def test_worker_completes_killed_checkout_and_sends_its_mail(worker, settings, database, last_mugs):
-    die_at(settings, (guest_with_cart(database, {"last-mug": 1}), "the-key"), RecoveryPoint.ANSWERED)
+    check_out_and_die(settings, (guest_with_cart(database, {"last-mug": 1}), "the-key"), RecoveryPoint.ANSWERED)
     with database.transaction() as session:
         session.execute(text("UPDATE payments SET claimed_until = now() - interval '1 second'"))
     worker()

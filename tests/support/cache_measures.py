@@ -1,4 +1,4 @@
-"""What can be counted from outside about each of the cache's switches."""
+"""A measure for each of the cache's switches, taken from outside."""
 
 import contextlib
 import itertools
@@ -19,12 +19,12 @@ _numbers = itertools.count(1)
 
 
 def new_key():
-    """Return a key nobody has used: the cache outlives a flip."""
+    """Return an unused key: the cache keeps its entries when a switch changes."""
     return f"measured:{next(_numbers)}"
 
 
 def plant(runtime, key, *, fresh_s, load_s=0.0):
-    """Store an entry as if it had been loaded some time ago."""
+    """Store an entry that looks as if it was loaded some time ago."""
     now = SystemClock().now().timestamp()
     runtime.cache.shared.write(key, encode(CacheEntry(b"old", now + fresh_s, now + 600, load_s, ())), 600)
 
@@ -33,8 +33,8 @@ def queries_of(answer):
     return int(answer.headers["Server-Timing"].split('desc="')[1].split()[0])
 
 
-def what_is_seen_after_an_edit(client, runtime):
-    """Whether the new price is seen at once, and whether its first reader paid for it."""
+def read_after_an_edit(client, runtime):
+    """Return whether a new price is visible at once, and whether its first reader made no query."""
     client.get(PRODUCT)
     price = next(_numbers)
     runtime.services().catalog.edit("blue-mug", ProductChange(price=price))
@@ -42,8 +42,8 @@ def what_is_seen_after_an_edit(client, runtime):
     return answer.json["price"]["amount"] == price, queries_of(answer) == 0
 
 
-def who_loads(client, runtime):
-    """How many of several threads load a cold key, and whether one that is about to end is renewed, and by whom."""
+def loads_of_a_cold_key(client, runtime):
+    """Return how many threads load a cold key, and which thread refreshes an entry that will soon expire."""
     cache, key, loads, together = runtime.services().cache, new_key(), [], threading.Barrier(THREADS)
 
     def cold():
@@ -64,12 +64,12 @@ def who_loads(client, runtime):
     loads.clear()
     client.put("/api/v1/switches/cache.local", json={"value": "off"})
     try:
-        return cold_loads, who_renews(runtime, key, cold, loads)
+        return cold_loads, refreshing_thread(runtime, key, cold, loads)
     finally:
         client.put("/api/v1/switches/cache.local", json={"value": "on"})
 
 
-def who_renews(runtime, key, load, loads):
+def refreshing_thread(runtime, key, load, loads):
     cache = runtime.services().cache
     plant(runtime, key, fresh_s=CATALOGUE.ttl_s * 0.1, load_s=1e9)
     for _ in range(int(POPULAR) + 1):
@@ -80,7 +80,7 @@ def who_renews(runtime, key, load, loads):
     return "a thread of its own" if loads else "nobody"
 
 
-def queries_of_a_second_look_at_nothing(client, runtime):
+def queries_of_a_repeated_not_found(client, runtime):
     path = f"/api/v1/products/no-such-mug-{next(_numbers)}"
     assert client.get(path).status_code == 404
     answer = client.get(path)
@@ -88,7 +88,7 @@ def queries_of_a_second_look_at_nothing(client, runtime):
     return queries_of(answer)
 
 
-def whether_lifetimes_differ(client, runtime):
+def lifetimes_differ(client, runtime):
     keys = [new_key() for _ in range(8)]
     for key in keys:
         runtime.services().cache.get_or_load(key, CachePolicy("catalogue", ttl_s=300), [], lambda: b"v")
@@ -97,7 +97,7 @@ def whether_lifetimes_differ(client, runtime):
     return max(left) - min(left) > 2000
 
 
-def what_answers_while_loading_fails(client, runtime):
+def answers_while_loading_fails(client, runtime):
     key = new_key()
     plant(runtime, key, fresh_s=-1)
     try:
@@ -107,9 +107,9 @@ def what_answers_while_loading_fails(client, runtime):
 
 
 CACHE_MEASURES = {
-    "cache.invalidation": what_is_seen_after_an_edit,
-    "cache.stampede": who_loads,
-    "cache.negative": queries_of_a_second_look_at_nothing,
-    "cache.jitter": whether_lifetimes_differ,
-    "cache.stale_if_error": what_answers_while_loading_fails,
+    "cache.invalidation": read_after_an_edit,
+    "cache.stampede": loads_of_a_cold_key,
+    "cache.negative": queries_of_a_repeated_not_found,
+    "cache.jitter": lifetimes_differ,
+    "cache.stale_if_error": answers_while_loading_fails,
 }

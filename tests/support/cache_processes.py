@@ -1,4 +1,4 @@
-"""Several processes that read through one cache, and a gate that holds their loaders until the test opens it."""
+"""Several processes with one cache, and a gate that stops their loaders until the test opens it."""
 
 import json
 import signal
@@ -12,7 +12,7 @@ OPEN = 10_000
 
 
 class CacheProcess:
-    """One process, told what to do over its standard input."""
+    """One process, which reads its commands from standard input."""
 
     def __init__(self, url, **options):
         self._process = subprocess.Popen(
@@ -24,28 +24,28 @@ class CacheProcess:
         )
 
     def ready(self):
-        """Wait until it can be told something."""
+        """Wait until the process accepts commands."""
         assert self.told() == "ready"
         return self
 
     def do(self, what, **options):
-        """Tell it to begin something."""
+        """Send a command."""
         self._process.stdin.write(json.dumps({"do": what, **options}) + "\n")
         self._process.stdin.flush()
 
     def told(self):
-        """Return what came of it."""
+        """Return the result of a command."""
         line = self._process.stdout.readline()
         assert line, "the process has died"
         return json.loads(line)
 
     def kill(self):
-        """End it as an out-of-memory killer would."""
+        """Kill the process, like the out-of-memory killer."""
         self._process.send_signal(signal.SIGKILL)
         self._process.wait(10)
 
     def close(self):
-        """End it and its pipes."""
+        """End the process and close its pipes."""
         if self._process.poll() is None:
             self.kill()
         self._process.stdin.close()
@@ -53,29 +53,29 @@ class CacheProcess:
 
 
 class Gate:
-    """What holds every loader, and counts them."""
+    """Stops every loader, and counts them."""
 
     def __init__(self, client):
         self._client = client
 
     def holds(self, value):
-        """Close it, with so and so as the state of the source."""
+        """Close the gate, and set the value of the source."""
         self._client.delete("gate", "loads", "asked")
         self._client.set("source", value)
 
     def open(self):
-        """Let everybody pass from now on."""
+        """Let all loaders pass from now on."""
         self._client.rpush("gate", *["go"] * OPEN)
 
     @property
     def loads(self):
-        """Return how many loaders came to the gate."""
+        """Return the number of loaders that reached the gate."""
         return int(self._client.get("loads") or 0)
 
     def until_loading(self, count=1):
-        """Wait until so many loaders stand at it."""
+        """Wait until a number of loaders have reached the gate."""
         until(lambda: self.loads >= count)
 
     def until_asked(self, count):
-        """Wait until so many threads have begun to ask."""
+        """Wait until a number of threads have begun a look-up."""
         until(lambda: int(self._client.get("asked") or 0) >= count)

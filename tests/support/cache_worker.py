@@ -1,4 +1,4 @@
-"""A process that reads through the cache when it is told to, and tells what happened; see :mod:`cache_processes`."""
+"""A process that uses the cache on command, and prints the result; see :mod:`cache_processes`."""
 
 import json
 import sys
@@ -30,7 +30,7 @@ GATE_TIMEOUT_S = 20
 
 
 class Worker:
-    """One process's cache, and a loader that stands at a gate the test opens."""
+    """The cache of one process, and a loader that waits at a gate until the test opens it."""
 
     def __init__(self, url, strategy="lock", listening=True, max_wait_s=15.0, watch_s=lock.TTL_S / 3, grace_s=60):
         self.client = redis.Redis.from_url(url)
@@ -56,7 +56,7 @@ class Worker:
         return value
 
     def ask(self, threads=1, key="k", tags=("a",)):
-        """Have so many threads ask at once, and print what each got and how long it took."""
+        """Start look-ups in several threads at once; return the value and the duration of each."""
         answers = []
 
         def one():
@@ -82,7 +82,7 @@ class Worker:
         }
 
     def invalidate(self, tags=("a",)):
-        """End what carries the tags."""
+        """Invalidate the entries with the tags."""
         self.cache.invalidate(tags)
         return {}
 

@@ -1,4 +1,4 @@
-"""Shoppers in processes of their own, all starting at once; and one who does not live to see the end."""
+"""Checkouts in separate processes that start at the same moment, and one whose process is killed."""
 
 import multiprocessing
 import os
@@ -21,7 +21,7 @@ _processes.set_forkserver_preload(["shop.app"])  # imported once; nothing is con
 TIMEOUT_S = 60
 
 Attempt = tuple[CartOwner, str]
-"""Whose cart, under which key."""
+"""The owner of the cart, and the idempotency key."""
 
 DETAILS = {
     "email": "robin@example.org",
@@ -36,13 +36,13 @@ DETAILS = {
 }
 
 
-def all_at_once(
+def check_out_concurrently(
     settings: Settings, shoppers: Sequence[Sequence[Attempt]], *, follow_switches: bool = False
 ) -> list[str]:
-    """Let each shopper make her attempts in a process of her own; return what each attempt ended in."""
+    """Make the attempts of each shopper in a separate process; return the result or error class of each attempt."""
     barrier, ends = _processes.Barrier(len(shoppers)), _processes.Queue()
     processes = [
-        _processes.Process(target=_shop, args=(settings, attempts, barrier, ends, follow_switches))
+        _processes.Process(target=_check_out, args=(settings, attempts, barrier, ends, follow_switches))
         for attempts in shoppers
     ]
     for process in processes:
@@ -53,11 +53,17 @@ def all_at_once(
     return found
 
 
-def tell_all_at_once(settings: Settings, messages: Sequence[bytes], attempts: Sequence[Attempt]) -> list[str]:
-    """Let the provider's messages be heard and attempts be made, each in a process of its own, all at once."""
+def receive_webhooks_concurrently(
+    settings: Settings, messages: Sequence[bytes], attempts: Sequence[Attempt]
+) -> list[str]:
+    """Receive webhooks and make checkout attempts at the same moment, each in a separate process."""
     barrier, ends = _processes.Barrier(len(messages) + len(attempts)), _processes.Queue()
-    processes = [_processes.Process(target=_hear, args=(settings, message, barrier, ends)) for message in messages]
-    processes += [_processes.Process(target=_shop, args=(settings, [one], barrier, ends, False)) for one in attempts]
+    processes = [
+        _processes.Process(target=_receive_webhook, args=(settings, message, barrier, ends)) for message in messages
+    ]
+    processes += [
+        _processes.Process(target=_check_out, args=(settings, [one], barrier, ends, False)) for one in attempts
+    ]
     for process in processes:
         process.start()
     found = [ends.get(timeout=TIMEOUT_S) for _ in processes]
@@ -66,15 +72,15 @@ def tell_all_at_once(settings: Settings, messages: Sequence[bytes], attempts: Se
     return found
 
 
-def die_at(settings: Settings, attempt: Attempt, point: RecoveryPoint) -> int:
-    """Let a process check out and be killed when it reaches a recovery point; return its exit code."""
-    process = _processes.Process(target=_shop_and_die, args=(settings, attempt, point))
+def check_out_and_die(settings: Settings, attempt: Attempt, point: RecoveryPoint) -> int:
+    """Check out in a process that is killed at a recovery point; return its exit code."""
+    process = _processes.Process(target=_check_out_and_die, args=(settings, attempt, point))
     process.start()
     process.join(TIMEOUT_S)
     return int(process.exitcode or 0)
 
 
-def _shop(
+def _check_out(
     settings: Settings,
     attempts: Sequence[Attempt],
     barrier: Barrier,
@@ -95,7 +101,7 @@ def _shop(
     runtime.close()
 
 
-def _hear(settings: Settings, message: bytes, barrier: Barrier, ends: "Queue[str]") -> None:
+def _receive_webhook(settings: Settings, message: bytes, barrier: Barrier, ends: "Queue[str]") -> None:
     runtime = build(settings)
     notices, notice = runtime.services().payment_webhooks, parse_event(message)
     assert notice is not None
@@ -103,12 +109,12 @@ def _hear(settings: Settings, message: bytes, barrier: Barrier, ends: "Queue[str
     try:
         notices.handle(notice)
         ends.put("told")
-    except Exception as error:  # noqa: BLE001 - the test says which ends are well
+    except Exception as error:  # noqa: BLE001 - the test compares it
         ends.put(repr(error))
     runtime.close()
 
 
-def _shop_and_die(settings: Settings, attempt: Attempt, fatal: RecoveryPoint) -> None:
+def _check_out_and_die(settings: Settings, attempt: Attempt, fatal: RecoveryPoint) -> None:
     def reached(point: RecoveryPoint) -> None:
         if point is fatal:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -118,8 +124,8 @@ def _shop_and_die(settings: Settings, attempt: Attempt, fatal: RecoveryPoint) ->
     checkout.submit(*attempt, CheckoutDetails.model_validate(DETAILS))
 
 
-def complete_all_at_once(settings: Settings, count: int) -> list[CompletionRound]:
-    """Let several completers make one round each, in processes of their own, all at once."""
+def complete_concurrently(settings: Settings, count: int) -> list[CompletionRound]:
+    """Run one round of several completers at the same moment, each in a separate process."""
     barrier, ends = _processes.Barrier(count), _processes.Queue()
     processes = [_processes.Process(target=_complete, args=(settings, barrier, ends)) for _ in range(count)]
     for process in processes:

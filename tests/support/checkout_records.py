@@ -1,4 +1,4 @@
-"""The database records of a checkout: read for assertions, and aged so that a test need not wait."""
+"""Reads the database records of a checkout, and makes them older, so that a test need not wait."""
 
 from collections import Counter
 from datetime import timedelta
@@ -15,7 +15,7 @@ StockAndOrders = tuple[tuple[int, int], dict[str, int], dict[str, int]]
 
 
 def stock_orders_payments(database: Database) -> StockAndOrders:
-    """Return (on hand, reserved) of the only product, and how many orders and payments have each status."""
+    """Return (on hand, reserved) of the only product, and the number of orders and payments in each status."""
     with database.reading() as session:
         stock = session.execute(select(StockItem.on_hand, StockItem.reserved)).one()
         orders = Counter(session.scalars(select(Order.status)))
@@ -36,12 +36,12 @@ def sent_mails(database: Database) -> list[Mail]:
 
 
 def expire_payment_claims(database: Database) -> None:
-    """Let the claim of every payment run out, as if the process that holds it had been dead for long enough."""
+    """Expire the claim of every payment, as if the process with the claim had been dead for long enough."""
     with database.transaction() as session:
         session.execute(text("UPDATE payments SET claimed_until = now() - interval '1 second', next_attempt_at = NULL"))
 
 
 def age_orders(database: Database, age: timedelta) -> None:
-    """Let every order be older by so much."""
+    """Make every order older by a time."""
     with database.transaction() as session:
         session.execute(text("UPDATE orders SET created_at = created_at - :age"), {"age": age})

@@ -1,7 +1,7 @@
-"""Where a checkout, and the completer after it, can be struck: every recovery point, and between them.
+"""Points at which a test can interrupt a checkout or the completer: every recovery point, and between them.
 
-A point is a name; :func:`strike` makes this process do something when it gets there. For processes that are to die
-there themselves, :func:`buy_and_die` and :func:`work_and_die` run them apart.
+A point is a name. :func:`call_at` calls a function when this process reaches it. :func:`buy_and_die` and
+:func:`work_and_die` run a separate process that is killed there.
 """
 
 import os
@@ -25,20 +25,20 @@ from tests.support.checkout_processes import DETAILS, TIMEOUT_S, _processes
 PLACING, SETTLING = "placing", "settling"
 """Inside the first and the last transaction, at the last statements before COMMIT."""
 PHASES = (PLACING, RecoveryPoint.PLACED.value, RecoveryPoint.ANSWERED.value, SETTLING, RecoveryPoint.SETTLED.value)
-"""Of a checkout, in their order."""
+"""The points of a checkout, in order."""
 ASKING, FOUND = "asking", "found"
-"""Of the completer: the payment is claimed, and the provider is about to be asked; it has answered."""
+"""Points of the completer: it has claimed the payment and will ask the provider; the provider has answered."""
 REFUNDING, REFUNDED = "refunding", "refunded"
-"""Of the completer: an owed refund is about to be made; it is made, and not written down."""
+"""Points of the completer: before a refund; after the refund and before it is recorded."""
 DEFERRED = "INSERT INTO order_summaries"
 
 
 @contextmanager
-def strike(runtime: ProcessRuntime, point: str, act: Callable[[], object]) -> Iterator[None]:
-    """Act whenever a runtime gets to a point."""
+def call_at(runtime: ProcessRuntime, point: str, act: Callable[[], object]) -> Iterator[None]:
+    """Call a function each time a runtime reaches a point."""
     with ExitStack() as stack:
         if point in (PLACING, SETTLING):
-            stack.enter_context(_at_the_end_of_a_transaction(runtime, act, first=point == PLACING))
+            stack.enter_context(_before_commit(runtime, act, first=point == PLACING))
         elif point in (ASKING, FOUND):
             stack.enter_context(_around(runtime, "find_charge", act, first=point == ASKING))
         elif point in (REFUNDING, REFUNDED):
@@ -51,10 +51,10 @@ def strike(runtime: ProcessRuntime, point: str, act: Callable[[], object]) -> It
 
 
 class Web:
-    """A web process's application, here.
+    """The web application, in this process.
 
     Args:
-        runtime: what it is built on.
+        runtime: its runtime.
     """
 
     def __init__(self, runtime: ProcessRuntime) -> None:
@@ -62,45 +62,45 @@ class Web:
         self._app = create_app(runtime)
 
     def shopper(self, cart: uuid.UUID) -> FlaskClient:
-        """Return the browser of a guest who has a cart."""
+        """Return the browser of a guest with a cart."""
         client = self._app.test_client()
         with client.session_transaction() as session:
             session["cart"] = str(cart)
         return client
 
     def buy(self, cart: uuid.UUID, token: str = "tok_ok") -> Any:
-        """Press the button in a browser of her own."""
-        return press(self.shopper(cart), token)
+        """Check out in a new browser."""
+        return submit_checkout(self.shopper(cart), token)
 
-    def struck(
+    def buy_and_call_at(
         self, carts: Sequence[uuid.UUID], point: str, act: Callable[[], object], token: str = "tok_ok"
     ) -> list[Any]:
-        """Let shoppers press at once, and act when all of them have got to the point; none of them goes on before.
+        """Check out in several browsers at once; when all have reached a point, call a function; then continue.
 
         Returns:
-            What each was answered.
+            The answer of each checkout.
         """
         acted = []
         meeting = Barrier(len(carts), lambda: acted.append(act()))
-        with strike(self.runtime, point, lambda: meeting.wait(TIMEOUT_S)), ThreadPoolExecutor(len(carts)) as pool:
+        with call_at(self.runtime, point, lambda: meeting.wait(TIMEOUT_S)), ThreadPoolExecutor(len(carts)) as pool:
             answers = list(pool.map(lambda cart: self.buy(cart, token), carts))
-        assert acted, "they did not get there"
+        assert acted, "not all checkouts reached the point"
         return answers
 
 
-def press(client: FlaskClient, token: str = "tok_ok") -> Any:
-    """Press the button, always under the same key."""
+def submit_checkout(client: FlaskClient, token: str = "tok_ok") -> Any:
+    """Check out, always with the same idempotency key."""
     details = {**DETAILS, "payment": {"token": token}}
     return client.post("/api/v1/checkout", json=details, headers={"Idempotency-Key": "the-key"})
 
 
 def buy_and_die(settings: Settings, carts: Sequence[uuid.UUID], point: str) -> None:
-    """Let a web process get to a point of a checkout of each cart, and be killed there."""
+    """Check out each cart in a web process, and kill the process at a point."""
     _run_and_die(_buy, settings, carts, point)
 
 
 def work_and_die(settings: Settings, point: str) -> None:
-    """Let a completer get to a point, and be killed there."""
+    """Run a completer, and kill its process at a point."""
     _run_and_die(_work, settings, point)
 
 
@@ -112,12 +112,12 @@ def _run_and_die(target: Callable[..., None], *given: object) -> None:
 
 
 def _buy(settings: Settings, carts: Sequence[uuid.UUID], point: str) -> None:
-    Web(build(settings)).struck(carts, point, _die)
+    Web(build(settings)).buy_and_call_at(carts, point, _die)
 
 
 def _work(settings: Settings, point: str) -> None:
     runtime = build(settings)
-    with strike(runtime, point, _die):
+    with call_at(runtime, point, _die):
         runtime.services().completer.run_once()
 
 
@@ -126,7 +126,7 @@ def _die() -> None:
 
 
 @contextmanager
-def _at_the_end_of_a_transaction(runtime: ProcessRuntime, act: Callable[[], object], *, first: bool) -> Iterator[None]:
+def _before_commit(runtime: ProcessRuntime, act: Callable[[], object], *, first: bool) -> Iterator[None]:
     def before(connection: Any, cursor: Any, statement: str, parameters: Any, *more: Any) -> None:
         if statement.startswith(DEFERRED) and (parameters["version"] == 1) is first:
             act()

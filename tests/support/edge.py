@@ -1,4 +1,4 @@
-"""The real edge for tests: nginx with the store's own configuration, before an origin whose answers a test writes."""
+"""The real edge for tests: nginx with the store's own configuration, in front of an origin with the test's answers."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ class Process:
         self.start()
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start the process and wait until it answers."""
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
                 self._program.argv, stdout=output, stderr=output, env={**os.environ, **self._program.env}, cwd="/"
@@ -43,22 +43,22 @@ class Process:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._program.healthy():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                self.kill()  # nobody else will: the test has no hold of it
+                self.kill()  # the test has no reference to it yet
                 raise RuntimeError(f"{self._program.name} did not start:\n{self._output.read_text()}")
             time.sleep(0.02)
 
     def said(self) -> str:
-        """Return what it wrote to its terminal."""
+        """Return its output."""
         return self._output.read_text()
 
     def kill(self) -> None:
-        """End it at once, and wait."""
+        """Kill the process, and wait for its end."""
         self._process.kill()
         self._process.wait()
 
     @contextmanager
     def standing_still(self) -> Iterator[None]:
-        """Let it do nothing for a while."""
+        """Suspend the process during the block."""
         self._process.send_signal(signal.SIGSTOP)
         try:
             yield
@@ -66,7 +66,7 @@ class Process:
             self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
-        """End it well."""
+        """Stop the process cleanly."""
         if self._process.poll() is None:
             self._process.send_signal(self._program.stop_signal)
             self._process.wait(self._program.stop_timeout_s)
@@ -74,13 +74,13 @@ class Process:
 
 @dataclass
 class Reply:
-    """What the origin answers."""
+    """An answer of the origin."""
 
     body: bytes = b"a page"
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     wait: threading.Event | None = None
-    """Set when it may go on."""
+    """If given, the origin waits for it before it answers."""
 
 
 @dataclass
@@ -90,13 +90,13 @@ class Asked:
     method: str
     target: str
     headers: dict[str, str]
-    """Names in lower case."""
+    """The names are in lower case."""
     peer: int = 0
-    """The port it came from: one a connection."""
+    """The client port: one for each connection."""
 
 
-def _span(reply: Reply, asked: Asked) -> dict[str, str]:
-    """Say from when to when an answer is fresh, and when it was asked for, as the application does."""
+def _freshness_headers(reply: Reply, asked: Asked) -> dict[str, str]:
+    """Return the headers with the time of an answer, the end of its freshness and the time of its request."""
     if "X-Accel-Expires" not in reply.headers:
         return {}
     made = int(time.time())
@@ -108,14 +108,14 @@ def _span(reply: Reply, asked: Asked) -> dict[str, str]:
     }
 
 
-def _instead(asked: "Asked", reply: Reply) -> dict[str, str]:
-    """Send the edge to what it holds where the answer is a failure, as the application does."""
+def _stale_redirect(asked: "Asked", reply: Reply) -> dict[str, str]:
+    """Return the headers that make the edge serve a stale answer after a failure, like the application's."""
     environ = {HAS_STALE_VARIABLE: asked.headers.get("x-edge-holds", "")}
     return dict(stale_if_error_redirect(environ, reply.status))
 
 
 class Origin:
-    """An HTTP server that answers what it was told to, and remembers what it was asked."""
+    """An HTTP server with the test's answers; it stores the requests."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -126,7 +126,7 @@ class Origin:
         self.start()
 
     def start(self) -> None:
-        """Listen."""
+        """Start to listen."""
         origin = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -148,8 +148,8 @@ class Origin:
                 self.send_response_only(reply.status)
                 headers = {
                     "Date": formatdate(usegmt=True),
-                    **_span(reply, asked),
-                    **_instead(asked, reply),
+                    **_freshness_headers(reply, asked),
+                    **_stale_redirect(asked, reply),
                     **reply.headers,
                 }
                 for name, value in headers.items():
@@ -171,7 +171,7 @@ class Origin:
             request_queue_size = 256
 
             def handle_error(self, *where: object) -> None:
-                pass  # nginx hung up; the test says what it thinks of that
+                pass  # nginx closed the connection; the test checks that
 
         self._server = Server(("127.0.0.1", self.port), Handler)
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
@@ -187,7 +187,7 @@ class Origin:
                 self._open.pop().shutdown(socket.SHUT_RDWR)
 
     def says(self, body: bytes = b"a page", status: int = 200, **headers: str) -> None:
-        """Answer everything alike; ``_`` in a header's name stands for a hyphen."""
+        """Answer every request with the same reply; ``_`` in a header's name means a hyphen."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.reply = lambda asked: Reply(body, status, named)
 
@@ -199,8 +199,8 @@ class Edge:
         settings: of the store; directory and port are the edge's own.
         home: its directory.
         app_port: where the application listens.
-        changes: words of the configuration and what stands in their place.
-        wrapper: a command that nginx is started by.
+        changes: texts of the configuration and their replacements.
+        wrapper: a command that starts nginx.
     """
 
     def __init__(
@@ -217,48 +217,48 @@ class Edge:
         self.url = f"http://127.0.0.1:{self.settings.port}"
         self.store = ProxyCacheFiles(self.settings.edge_dir / "store")
         program = edge.nginx(executable, self.settings, f"127.0.0.1:{app_port}")
-        written = self.settings.edge_dir / "nginx.conf"
-        for words, others in changes.items():
-            assert words in written.read_text()
-            written.write_text(written.read_text().replace(words, others))
+        configuration = self.settings.edge_dir / "nginx.conf"
+        for text, replacement in changes.items():
+            assert text in configuration.read_text()
+            configuration.write_text(configuration.read_text().replace(text, replacement))
         self.process = Process(replace(program, argv=(*wrapper, *program.argv)), home)
         self.client = httpx.Client(base_url=self.url, timeout=20)
 
     def get(self, path: str, **headers: str) -> httpx.Response:
-        """Ask; ``_`` in a header's name stands for a hyphen."""
+        """Send a GET request; ``_`` in a header's name means a hyphen."""
         return self.client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
     def entry(self, path: str, **headers: str) -> str:
-        """Ask, and return what the edge says of where the answer came from."""
+        """Send a GET request; return the edge's entry of its ``Cache-Status``."""
         return entry(self.get(path, **headers))
 
     def lines(self) -> str:
-        """Return its log."""
+        """Return the access log."""
         path = self.settings.log_dir / "edge.jsonl"
         return path.read_text() if path.exists() else ""
 
     def stop(self) -> None:
-        """End it."""
+        """Stop the edge."""
         self.client.close()
         self.process.stop()
 
 
 def entry(answer: httpx.Response) -> str:
-    """Return the edge's own entry of ``Cache-Status``, without the seconds."""
+    """Return the edge's own entry of ``Cache-Status``, without its TTL."""
     own = answer.headers["Cache-Status"].split(", ")[-1]
     assert own.startswith("shop-edge; ")
     return "; ".join(part for part in own.split("; ")[1:] if not part.startswith("ttl="))
 
 
 def raw(port: int, request: bytes) -> bytes:
-    """Send bytes as they are and return all that comes back."""
+    """Send raw bytes, and return the whole answer."""
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
         connection.sendall(request)
         return read_all(connection)
 
 
 def read_all(connection: socket.socket) -> bytes:
-    """Return what comes until the other end closes."""
+    """Return all bytes until the other side closes the connection."""
     heard = b""
     while more := connection.recv(65536):
         heard += more

@@ -1,6 +1,6 @@
-"""Addresses that a mail server cannot be given, or reads as others."""
+"""Addresses that a mail server refuses, or reads as other addresses."""
 
-NO_ADDRESSES = (
+INVALID_ADDRESSES = (
     "a@b..de",
     "a@b.de.",
     "a@b,de.com",

@@ -1,4 +1,4 @@
-"""Rows for tests, with every field that does not matter filled in."""
+"""Adds rows for tests, with default values for all fields that a test does not set."""
 
 import itertools
 from typing import TypeVar
@@ -14,8 +14,13 @@ _numbers = itertools.count(1)
 
 def make_category(session: Session, slug: str = "mugs", parent: Category | None = None, **fields: object) -> Category:
     """Add a category."""
-    given = {"slug": slug, "name": slug.replace("-", " ").title(), "parent_id": parent.id if parent else None, **fields}
-    return _add(session, Category(**given))
+    values = {
+        "slug": slug,
+        "name": slug.replace("-", " ").title(),
+        "parent_id": parent.id if parent else None,
+        **fields,
+    }
+    return _add(session, Category(**values))
 
 
 def make_product(
@@ -23,7 +28,7 @@ def make_product(
 ) -> Product:
     """Add a product with its stock."""
     slug = slug or f"product-{next(_numbers)}"
-    given = {
+    values = {
         "slug": slug,
         "title": slug.replace("-", " ").title(),
         "brand": "Northwind",
@@ -32,7 +37,7 @@ def make_product(
         "category_id": category.id,
         **fields,
     }
-    product = _add(session, Product(**given))
+    product = _add(session, Product(**values))
     _add(session, StockItem(product_id=product.id, on_hand=on_hand, received=on_hand))
     return product
 

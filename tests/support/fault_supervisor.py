@@ -13,7 +13,7 @@ from shop.stack.supervisor import ProcessSupervisor
 
 
 def main() -> None:
-    """Start both, watch, stop."""
+    """Start both servers, supervise them, stop them."""
     var, cache, database = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     state = StateFile(var / "run")
     supervisor = ProcessSupervisor(state, var / "log", StackConsole())

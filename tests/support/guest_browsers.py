@@ -1,4 +1,4 @@
-"""Guests' browsers, for tests of what becomes of the orders they place."""
+"""Guests' browsers, for tests of the access to their orders."""
 
 import re
 
@@ -11,37 +11,37 @@ FORM = {**DETAILS["address"], "email": DETAILS["email"], "token": "tok_ok"}
 
 
 def browser(client, database):
-    """Let a browser carry a guest with a mug in the cart; ``owner`` is what her cookie says of her."""
+    """Give a browser a guest's cart with a mug; ``owner`` is the guest in its cookie."""
     client.owner = guest_with_cart(database, {"mug": 1})
     client.fill = lambda: CartService(database, offers).add(client.owner, "mug", 1)
     return carry_cart(client, client.owner)
 
 
 def check_out(client, key="the-key", **more):
-    """Buy as a program does."""
+    """Check out through the API."""
     return client.post("/api/v1/checkout", json={**DETAILS, **more}, headers={"Idempotency-Key": key})
 
 
 def lines(client):
-    """Return the field by which the form agrees to the lines it shows."""
+    """Return the form's field with the agreed cart lines."""
     return {"lines": re.search(r'name="lines" value="(\w+)"', client.get("/checkout").text)[1]}
 
 
 def buy_by_form(client, key="the-key", **more):
-    """Buy as a browser does: see the form, send it; return the order's address."""
+    """Check out through the form; return the address of the order."""
     client.fill()
     return client.post("/checkout", data={**FORM, **lines(client), "key": key, **more}).location
 
 
 def copy_cookie(source, target):
-    """Plant one browser's guest cookie in another."""
+    """Copy one browser's guest cookie to another browser."""
     target.set_cookie("session", source.get_cookie("session").value)
     target.fill = source.fill
     return target
 
 
-def opens(client, order):
-    """Tell how a browser meets an order: its page, its place in the list, its cancelling."""
+def order_access(client, order):
+    """Return a browser's access to an order: status of its page, whether the list has it, status of a cancellation."""
     public_id = order.rpartition("/")[2]
     page, cancelled = client.get(f"/orders/{public_id}"), client.post(f"/api/v1/orders/{public_id}/cancel")
     return page.status_code, public_id in client.get("/orders").text, cancelled.status_code

@@ -1,4 +1,4 @@
-"""Carts of guests: filled, and carried by a browser."""
+"""Guests' carts with products, and browsers with the cookie of such a cart."""
 
 import uuid
 from collections.abc import Mapping

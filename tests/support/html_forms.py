@@ -1,4 +1,4 @@
-"""The forms of a page, as a browser would send them back untouched."""
+"""Reads the forms of a page, as a browser sends them back unchanged."""
 
 from html.parser import HTMLParser
 
@@ -34,8 +34,8 @@ class _Forms(HTMLParser):
             self._fields[self._open] += data
 
 
-def form_of(page: str, action: str) -> dict[str, str]:
-    """Return the fields of the form that posts to an address, line breaks as browsers send them."""
+def form_fields(page: str, action: str) -> dict[str, str]:
+    """Return the fields of the form that posts to an address, with line breaks as browsers send them."""
     reader = _Forms()
     reader.feed(page)
     fields = reader.found[action]

@@ -1,4 +1,4 @@
-"""A cluster as earlier versions made it, and a server over one: everybody is let in, as the superuser, who owns all."""
+"""A cluster of an earlier version, and its server: every client is accepted, as the superuser, who owns all tables."""
 
 import signal
 import subprocess
@@ -13,11 +13,11 @@ from shop.stack.program import free_port
 from tests.support.polling import until
 from tests.support.process_cleanup import ended_on_failure
 
-EVERYBODY = "host all all 127.0.0.1/32 trust\n"
+TRUST_RULES = "host all all 127.0.0.1/32 trust\n"
 
 
 class ClusterServer:
-    """A server over one cluster, for as long as a block runs.
+    """The server of one cluster; it runs during a block.
 
     Args:
         data_dir: the cluster.
@@ -42,18 +42,18 @@ class ClusterServer:
         self.log.unlink()
 
     def connect(self, role: str, database: str = "shop") -> psycopg.Connection:
-        """Open a session by password."""
+        """Open a session with a password."""
         return psycopg.connect(postgres.url(self.data_dir, self.port, database, role), autocommit=True)
 
     def connect_without_password(self, database: str) -> psycopg.Connection:
-        """Open a session as everybody could."""
+        """Open a session without a password, like every client of an earlier version."""
         return psycopg.connect(f"postgresql://shop@127.0.0.1:{self.port}/{database}", autocommit=True)
 
 
 def make_old_cluster(data_dir: Path) -> ClusterServer:
-    """Make a cluster as earlier versions did, with an empty database of the store's."""
+    """Make a cluster like earlier versions, with an empty database for the store."""
     postgres.initialise(data_dir)
-    (data_dir / "pg_hba.conf").write_text(EVERYBODY)
+    (data_dir / "pg_hba.conf").write_text(TRUST_RULES)
     cluster = ClusterServer(data_dir)
     with cluster, cluster.connect_without_password("postgres") as server:
         server.execute("CREATE DATABASE shop")

@@ -1,4 +1,4 @@
-"""Load offered from a thread of the test: what it comes to is the same, and no process has to begin for it."""
+"""Offers load from a thread of the test: the samples are the same, and no process has to start."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,11 +9,11 @@ from shop.lab import load_generator
 from shop.lab.load import LoadPhase, LoadSamples
 
 START_S = 0.1
-"""Until such a load can begin."""
+"""Seconds until such a load starts."""
 
 
-def offered(plan: LoadPhase, tick: Callable[[], None]) -> LoadSamples:
-    """Offer one phase of load; gevent's loop and what it leaves behind are the thread's, and end with it."""
+def offer_load(plan: LoadPhase, tick: Callable[[], None]) -> LoadSamples:
+    """Offer one phase of load in a separate thread: gevent's loop belongs to that thread and ends with it."""
 
     def offer() -> LoadSamples:
         try:

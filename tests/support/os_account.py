@@ -1,16 +1,16 @@
-"""Trying something as another account of this machine."""
+"""Calls a function as another account of this machine."""
 
 import multiprocessing
 import os
 from collections.abc import Callable
 from typing import Any
 
-ANOTHER = 54_321
-"""An account that owns nothing here."""
+OTHER_UID = 54_321
+"""An account without files of its own."""
 
 
 def as_another_account(attempt: Callable[..., Any], *given: object) -> Any:
-    """Return what a function came to in a process of another account; of this one, where root alone could change it."""
+    """Return a function's result in a process of another account; unless root runs the tests, of this account."""
     with multiprocessing.get_context("fork").Pool(1, _become_another) as pool:
         return pool.apply(attempt, given)
 
@@ -18,5 +18,5 @@ def as_another_account(attempt: Callable[..., Any], *given: object) -> Any:
 def _become_another() -> None:
     if os.geteuid() == 0:
         os.setgroups([])
-        os.setresgid(ANOTHER, ANOTHER, ANOTHER)
-        os.setresuid(ANOTHER, ANOTHER, ANOTHER)
+        os.setresgid(OTHER_UID, OTHER_UID, OTHER_UID)
+        os.setresuid(OTHER_UID, OTHER_UID, OTHER_UID)

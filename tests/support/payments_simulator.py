@@ -1,4 +1,4 @@
-"""The payments simulator as tests use it: started, asked, killed."""
+"""Starts, calls and kills the payments simulator for tests."""
 
 import os
 import sqlite3
@@ -22,7 +22,7 @@ THREADS = 8
 
 
 class Simulator:
-    """One simulator process with books of its own, which outlive it."""
+    """One simulator process with its own ledger, which it keeps over a restart."""
 
     def __init__(self, settings: Settings, home: Path) -> None:
         self.url = str(settings.payments_url)
@@ -38,7 +38,7 @@ class Simulator:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, unless it runs, and wait until it answers."""
+        """Start the process unless it runs, and wait until it answers."""
         if self._process is not None and self._process.poll() is None:
             return
         command = ["-m", "gunicorn", "--bind", f"127.0.0.1:{urlsplit(self.url).port}", "--worker-class", "gthread"]
@@ -60,7 +60,7 @@ class Simulator:
         return None if self._process is None or self._process.poll() is not None else self._process.pid
 
     def kill(self) -> None:
-        """End it and its worker at once, as a power cut would."""
+        """Kill the process and its worker, like a power cut."""
         if self._process is not None and self._process.poll() is None:
             os.killpg(self._process.pid, 9)
             self._process.wait()
@@ -68,56 +68,56 @@ class Simulator:
                 time.sleep(0.01)
 
     def charge(self, key: str, token: str = "tok_ok", amount: int = 1200, **more: Any) -> httpx.Response:
-        """Ask for a charge, as a store would."""
+        """Request a charge, like a store."""
         body = {"amount": amount, "currency": "EUR", "token": token, **more}
         return self.post("/charges", key, body)
 
     def refund(self, key: str, charge: str, amount: int) -> httpx.Response:
-        """Ask for a refund, as a store would."""
+        """Request a refund, like a store."""
         body = {"charge": charge, "amount": amount}
         return self.post("/refunds", key, body)
 
     def refund_by_hand(self, charge: str, amount: int) -> None:
-        """Give money back as the provider's own staff does: no store asked for it."""
+        """Refund a charge at the provider, without a request of the store."""
         self.admin("POST", f"charges/{charge}/refunds", {"amount": amount}).raise_for_status()
 
     def refunds(self) -> list[int]:
-        """Return the amounts of all refunds in its books, oldest first."""
+        """Return the amounts of all refunds in the ledger, oldest first."""
         with closing(sqlite3.connect(self.home / FILE)) as books:
             return [amount for (amount,) in books.execute("SELECT amount FROM refunds ORDER BY rowid")]
 
     def post(self, path: str, key: str, body: Any, timeout_s: float = 10.0, **headers: str) -> httpx.Response:
-        """Make a call that changes something."""
+        """Send a POST request."""
         headers = {**self._headers, "Idempotency-Key": key, **{n.replace("_", "-"): v for n, v in headers.items()}}
         return httpx.post(f"{self.url}{path}", json=body, headers=headers, timeout=timeout_s)
 
     def get(self, path: str = "/charges", **params: Any) -> httpx.Response:
-        """Make a call that looks."""
+        """Send a GET request."""
         return httpx.get(f"{self.url}{path}", params=params, headers=self._headers, timeout=10)
 
     def charges(self, key: str) -> list[dict[str, Any]]:
-        """Return what the books hold under a key."""
+        """Return the charges in the ledger under a key."""
         return list(self.get(key=key).json()["items"])
 
     def admin(self, method: str, path: str, manners: Any = None) -> httpx.Response:
-        """Make a call of the administration."""
+        """Send a request to the administration API."""
         return httpx.request(method, f"{self.url}/admin/{path}", json=manners, headers=self._headers)
 
     def behave(self, **manners: Any) -> None:
-        """Set how it behaves from here on; without arguments, well."""
+        """Set the behaviour of later calls; without arguments, normal behaviour."""
         answer = self.admin("PATCH", "settings", manners) if manners else self.admin("DELETE", "settings")
         answer.raise_for_status()
 
     def forget(self) -> None:
-        """Stop owing the webhooks of earlier tests, which nobody is there to take."""
+        """Delete the pending webhooks of earlier tests: their receivers have ended."""
         self.admin("DELETE", "messages").raise_for_status()
 
     def messages(self) -> dict[str, int]:
-        """Return how many webhooks are owed, taken and given up."""
+        """Return the number of pending, delivered and failed webhooks."""
         return dict(self.get("/admin/messages").json())
 
     def charges_of(self, number: str) -> int:
-        """Return how often an order was charged, under whatever keys."""
+        """Return the number of charges of an order, under all keys."""
         with closing(sqlite3.connect(self.home / FILE)) as books:
             found = books.execute(
                 "SELECT count(*) FROM charges WHERE status = 'succeeded' AND json_extract(metadata, '$.order') = ?",
@@ -126,17 +126,17 @@ class Simulator:
             return int(found.fetchone()[0])
 
     def count(self) -> int:
-        """Return how many charges its books hold, whether or not it runs."""
+        """Return the number of charges in the ledger, also while the process is stopped."""
         with closing(sqlite3.connect(self.home / FILE)) as books:
             return int(books.execute("SELECT count(*) FROM charges").fetchone()[0])
 
     def damage(self, statement: str) -> None:
-        """Change its books behind its back."""
+        """Change the ledger with an SQL statement."""
         with closing(sqlite3.connect(self.home / FILE)) as books, books:
             books.execute(statement)
 
     def log(self) -> str:
-        """Return what it wrote."""
+        """Return its log."""
         return "".join(path.read_text() for path in (self._output, *(self.home / "log").glob("*.jsonl")))
 
     def _wait(self) -> None:

@@ -1,4 +1,4 @@
-"""A pgbouncer of the tests' own before their PostgreSQL, where Debian's package is installed."""
+"""A pgbouncer in front of the tests' PostgreSQL, if Debian's package is installed."""
 
 import os
 import pwd
@@ -15,7 +15,7 @@ from tests.support.process_cleanup import ended_on_failure
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 ACCOUNT = "nobody"
-"""As whom it runs where root starts the tests: as root it refuses to."""
+"""The account of pgbouncer if root runs the tests: it refuses to run as root."""
 INI = """
 [databases]
 * = host={host} port={server}
@@ -43,7 +43,9 @@ class PgBouncer:
         assert PROGRAM is not None
         self._port, self._home = free_port(), Path(tempfile.mkdtemp(prefix="shop-pgbouncer-"))
         url = make_url(server)
-        self._configure(url, mode, more)
+        ini = INI.format(host=url.host, server=url.port, port=self._port, home=self._home, mode=mode, more=more)
+        (self._home / "ini").write_text(ini)
+        (self._home / "users").write_text(f'"{url.username}" "{url.password}"\n')
         root = os.geteuid() == 0
         account = {"user": ACCOUNT, "group": pwd.getpwnam(ACCOUNT).pw_gid, "extra_groups": []} if root else {}
         if root:
@@ -55,13 +57,8 @@ class PgBouncer:
         with ended_on_failure(self.stop):
             until(lambda: port_answers(self._port) or self._process.poll() is not None)
 
-    def _configure(self, url, mode: str, more: str) -> None:
-        ini = INI.format(host=url.host, server=url.port, port=self._port, home=self._home, mode=mode, more=more)
-        (self._home / "ini").write_text(ini)
-        (self._home / "users").write_text(f'"{url.username}" "{url.password}"\n')
-
     def stop(self) -> None:
-        """End it, and leave nothing of it."""
+        """Stop the pooler and delete its files."""
         self._process.terminate()
         self._process.wait(10)
         shutil.rmtree(self._home)

@@ -1,4 +1,4 @@
-"""A worker whose only consumer ends the process, as running out of memory would."""
+"""A worker whose only consumer kills the process, like the out-of-memory killer."""
 
 import multiprocessing
 import os
@@ -16,7 +16,7 @@ _processes.set_forkserver_preload(["shop.app"])  # imported once; nothing is con
 
 
 def start_poison_worker(database_url: str, broker_url: str, consumer: str) -> ForkServerProcess:
-    """Return a process that takes messages; one crash makes a message poison."""
+    """Return a process that receives messages; after one crash a message counts as poison."""
     process = _processes.Process(target=_serve, args=(database_url, broker_url, consumer), daemon=True)
     process.start()
     return process

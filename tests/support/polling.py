@@ -1,4 +1,4 @@
-"""Waiting for what must happen soon, without guessing how soon."""
+"""Waits for a condition, without a fixed sleep."""
 
 import time
 from collections.abc import Callable
@@ -6,12 +6,12 @@ from typing import TypeVar
 
 T = TypeVar("T")
 PAUSE_S = 0.02
-MOST_A_LOOK_S = 0.1
-"""A look, or a wait for the next, counts as no longer than this: what goes beyond, the machine stood still."""
+MAX_COUNTED_S = 0.1
+"""A check, or the pause after it, counts as at most this long: during the rest the machine stood still."""
 
 
 def until(condition: Callable[[], T], timeout_s: float = 20.0) -> T:
-    """Return what the condition returns once that is true; fail if it never is."""
+    """Return the first true value of the condition; fail after the timeout."""
     deadline = time.monotonic() + timeout_s
     while not (found := condition()):
         assert time.monotonic() < deadline, "it never happened"
@@ -20,16 +20,16 @@ def until(condition: Callable[[], T], timeout_s: float = 20.0) -> T:
 
 
 def let_pass(seconds: float) -> None:
-    """Wait so long, not counting the time in which this machine did nothing at all."""
+    """Wait for a time; a time in which the machine stood still does not count."""
     passed = 0.0
     while passed < seconds:
         began = time.monotonic()
         time.sleep(PAUSE_S)
-        passed += min(time.monotonic() - began, MOST_A_LOOK_S)
+        passed += min(time.monotonic() - began, MAX_COUNTED_S)
 
 
 def seconds_until(condition: Callable[[], object], timeout_s: float = 20.0) -> float:
-    """Return how long it took until a condition was true, without the time in which this machine did nothing at all.
+    """Return the seconds until a condition was true, without the time in which the machine stood still.
 
     Of a machine that stops for most of a second, as virtual ones do, nothing can be promised "within a second". A look
     that takes long shows it, whether this process was stopped or the one that is asked.
@@ -40,5 +40,5 @@ def seconds_until(condition: Callable[[], object], timeout_s: float = 20.0) -> f
         time.sleep(PAUSE_S)
         now = time.monotonic()
         assert now < deadline, "it never happened"
-        passed, last = passed + min(now - last, MOST_A_LOOK_S), now
+        passed, last = passed + min(now - last, MAX_COUNTED_S), now
     return passed

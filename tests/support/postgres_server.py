@@ -1,4 +1,4 @@
-"""A PostgreSQL that a test may kill: a cluster of its own, started again on what the kill left."""
+"""A PostgreSQL that a test may kill: it has its own cluster and recovers at the next start."""
 
 import subprocess
 import time
@@ -14,30 +14,29 @@ from tests.support.small_disk import SmallDisk
 START_TIMEOUT_S = 30
 DISK_MB = 256
 LOG_RECORD_BYTES, LOG_RECORDS = 500_000, 1_000
-OF_A_TEST = {"fsync": "off", "full_page_writes": "off", "restart_after_crash": "off"}
-"""A kill takes nothing from the kernel, so nothing has to be on the disk. ``synchronous_commit`` stays on: without it
-the last commits are still in the memory of the server that is killed. A server that started itself again after a crash
-would be up for a moment of its own choice; here the test starts it."""
+TEST_OPTIONS = {"fsync": "off", "full_page_writes": "off", "restart_after_crash": "off"}
+"""A kill loses no data of the kernel, so ``fsync`` is not necessary. ``synchronous_commit`` stays on: without it the
+last commits would be only in the memory of the killed server. The test itself starts the server after a crash."""
 
 
 class OwnPostgres:
-    """One server over one cluster."""
+    """One server with its own cluster."""
 
     def __init__(self) -> None:
         self.disk = SmallDisk("shop-killed-", DISK_MB)
         self._home = self.disk.home
         self._process: subprocess.Popen[bytes] | None = None
         postgres.initialise(self._home / "pg")
-        self._program = postgres.program(self._home / "pg", free_port(), OF_A_TEST)
+        self._program = postgres.program(self._home / "pg", free_port(), TEST_OPTIONS)
         self.url = postgres.url(self._home / "pg", self._program.port)
 
     def start(self) -> None:
-        """Start it on what was left, and see to it that the store's database is there."""
+        """Start the server, with recovery after a kill, and make sure that the store's database exists."""
         self._run()
         postgres.ensure_database(self._home / "pg", self._program.port)
 
     def _run(self) -> None:
-        """Start it, as often as its killed predecessor's sessions still hold the memory they shared."""
+        """Start the server; repeat that while sessions of the killed server still hold its shared memory."""
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._program.healthy():
             if self._process is None or self._process.poll() is not None:
@@ -47,8 +46,8 @@ class OwnPostgres:
                 raise RuntimeError((self._home / "log").read_text())
             time.sleep(0.02)
 
-    def become_standby(self) -> None:
-        """Stop well, and go on as a standby of nobody: what is there can be read, and nothing be changed."""
+    def restart_as_standby(self) -> None:
+        """Stop cleanly, and start as a standby without a primary: sessions can read, and change nothing."""
         if self._process is not None:
             self._process.send_signal(self._program.stop_signal)
             self._process.wait(START_TIMEOUT_S)
@@ -56,7 +55,7 @@ class OwnPostgres:
         self._run()
 
     def kill(self) -> None:
-        """End it at once, with all its sessions."""
+        """Kill the server and all its sessions."""
         for process in self._all():
             with suppress(psutil.NoSuchProcess):  # a session may end by itself meanwhile
                 process.kill()
@@ -64,12 +63,12 @@ class OwnPostgres:
             self._process.wait()
 
     def hang(self) -> None:
-        """Stop all of it in the middle of its work; connections stay open."""
+        """Suspend the server and all its sessions; connections stay open."""
         for process in self._all():
             process.suspend()
 
     def go_on(self) -> None:
-        """Let it go on where it was stopped."""
+        """Resume the suspended processes."""
         for process in self._all():
             process.resume()
 
@@ -80,7 +79,7 @@ class OwnPostgres:
         return [leader, *leader.children(recursive=True)]
 
     def fill_log(self) -> None:
-        """Leave no room on its disk for another byte of the write-ahead log: it ends, with all its sessions."""
+        """Fill the disk of the write-ahead log: the server ends, with all its sessions."""
         self.disk.fill()
         with psycopg.connect(self.url, autocommit=True) as connection:
             try:
@@ -95,6 +94,6 @@ class OwnPostgres:
         raise RuntimeError("the disk was not full")
 
     def stop(self) -> None:
-        """End it, and leave nothing of it."""
+        """Stop the server and delete its data."""
         self.kill()
         self.disk.remove()

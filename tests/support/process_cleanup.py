@@ -1,4 +1,4 @@
-"""Starting what a test runs beside itself: where that fails, the test has no hold of it and could not end it."""
+"""Ends helper processes of a test if their start fails: the test has no reference to them then."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def ended_on_failure(*ends: Callable[[], object]) -> Iterator[None]:
-    """Wait in the block until what was started answers; if the block fails, end that, the last one first.
+    """Call functions, last one first, if the block fails. The block waits until a started process answers.
 
     Args:
-        ends: end what was started, each one thing.
+        ends: each one ends one started process.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""A RabbitMQ of the tests' own: a node with its ports and directory, where Debian's package is installed."""
+"""A RabbitMQ node for tests, with its own ports and directory, if Debian's package is installed."""
 
 import os
 import signal
@@ -10,12 +10,12 @@ from shop.stack.program import free_port, port_answers
 from tests.support.process_cleanup import ended_on_failure
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-"""Debian's; the one on PATH insists on an account of its own."""
+"""Debian's script; the one on PATH requires its own account."""
 START_TIMEOUT_S = 60
 
 
 class RabbitMQ:
-    """One node. It keeps what it was given over a restart."""
+    """One node. It keeps its durable queues over a restart."""
 
     def __init__(self, home: Path) -> None:
         self._port, self._home = free_port(), home
@@ -40,11 +40,11 @@ class RabbitMQ:
 
     @property
     def url(self) -> str:
-        """Where it is; the account is the one every new node has, on the loopback address only."""
+        """Return its address, with the default account of a new node, which works on the loopback address only."""
         return f"amqp://guest:guest@127.0.0.1:{self._port}/%2F"
 
     def start(self) -> None:
-        """Start it and wait until it takes connections."""
+        """Start the node, and wait until it accepts connections."""
         with (self._home / "output").open("ab") as log:
             self._process = subprocess.Popen(
                 [SERVER], env=self._environment, stdout=log, stderr=log, start_new_session=True
@@ -60,13 +60,13 @@ class RabbitMQ:
             time.sleep(0.1)
 
     def stop(self) -> None:
-        """Stop it; what is in durable queues is kept."""
+        """Stop the node; durable queues keep their messages."""
         if self._process is not None and self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGTERM)
             self._process.wait(30)
 
     def fill(self) -> None:
-        """Let it believe that its memory is full: it then blocks everybody who publishes."""
+        """Make the node treat its memory as full: it then blocks every publisher."""
         self._control("set_vm_memory_high_watermark", "0.000001")
 
     def free(self) -> None:
@@ -78,7 +78,7 @@ class RabbitMQ:
         subprocess.run(command, env=self._environment, check=True, capture_output=True, timeout=START_TIMEOUT_S)
 
     def close(self) -> None:
-        """Stop it and its port mapper."""
+        """Stop the node and its port mapper."""
         self.stop()
         self._mapper.terminate()
         self._mapper.wait(10)

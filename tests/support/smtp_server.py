@@ -1,4 +1,4 @@
-"""A real mail server for tests (aiosmtpd), which keeps what it takes and refuses what it is told to refuse."""
+"""A real mail server for tests (aiosmtpd): it stores accepted messages, and refuses on request."""
 
 import asyncio
 import ssl
@@ -11,12 +11,12 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope
 
 
 class MailServer:
-    """Takes every letter, until a step of the conversation is given another reply."""
+    """Accepts every message unless the test sets another reply for a step of the conversation."""
 
     def __init__(self) -> None:
         self.taken: list[Envelope] = []
         self.replies: dict[str, str] = {}
-        """Step (``MAIL``, ``RCPT``, ``DATA``, ``QUIT``) to what is said then."""
+        """Step (``MAIL``, ``RCPT``, ``DATA``, ``QUIT``) to its reply."""
         self.log_ins = 0
         self.port = 0
 
@@ -40,14 +40,14 @@ class MailServer:
         return self.replies.get("QUIT", "221 Bye")
 
     def log_in(self, server: Any, session: Any, envelope: Any, mechanism: str, words: Any) -> AuthResult:
-        """Let everybody in."""
+        """Accept every log-in."""
         self.log_ins += 1
         return AuthResult(success=True)
 
 
 @contextmanager
-def listening(tls: ssl.SSLContext | None = None, *, implicit: bool = False) -> Iterator[MailServer]:
-    """Run a mail server for the block.
+def run_mail_server(tls: ssl.SSLContext | None = None, *, implicit: bool = False) -> Iterator[MailServer]:
+    """Run a mail server during the block.
 
     Args:
         tls: its certificate; mail is taken over an encrypted connection alone then.
@@ -74,7 +74,7 @@ def listening(tls: ssl.SSLContext | None = None, *, implicit: bool = False) -> I
 
 
 async def _finish(listener: asyncio.Server) -> None:
-    """Close the listener and end the conversations under way.
+    """Close the listener, and end the open conversations.
 
     A server of asyncio is closed in its own loop's thread: closed from elsewhere, it counts its last conversation's
     end twice and raises.

@@ -1,4 +1,4 @@
-"""A user's checkout for tests: a directory and a port of its own, and the `shop` command in it."""
+"""A stack for tests, with its own directory and port, and its `shop` command."""
 
 import json
 import os
@@ -10,10 +10,10 @@ from typing import Any
 
 from shop.cli import logs
 from shop.settings import load_settings
-from shop.stack import status as looking
 from shop.stack.process_identity import ProcessIdentity
 from shop.stack.program import free_port
 from shop.stack.state import StateFile
+from shop.stack.status import StackReport, collect_report
 
 TIMEOUT_S = 120
 
@@ -32,17 +32,17 @@ class StackInstance:
             **os.environ,
             "SHOP_VAR_DIR": str(var),
             "SHOP_PORT": str(self.port),
-            "SHOP_WORKERS": "1",  # starts sooner, and few tests are about two
+            "SHOP_WORKERS": "1",  # starts sooner; few tests need two
         }
         self._settings = load_settings({}, var_dir=var, port=self.port)
 
     @property
     def command(self) -> Sequence[str]:
-        """Return what the user types in place of `shop`."""
+        """Return the command that runs `shop`."""
         return (sys.executable, "-m", "shop.cli")
 
     def shop(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run the command as its user does, in a process of its own."""
+        """Run a `shop` command in a separate process."""
         return subprocess.run(
             [*self.command, *words],
             env={**self.environment, **environment},
@@ -52,29 +52,29 @@ class StackInstance:
         )
 
     def up(self, *words: str, **environment: str) -> str:
-        """Start the stack in the background; return what was said."""
+        """Start the stack in the background; return the output."""
         done = self.shop("up", "--detach", *words, **environment)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def status(self) -> dict[str, Any]:
-        """Return what the command says."""
+        """Return the document of `shop status --json`."""
         return dict(json.loads(self.shop("status", "--json").stdout))
 
-    def look(self) -> looking.StackReport:
-        """Return what the command looks at; costs no process, for what is asked again and again."""
-        return looking.collect_report(self._settings)
+    def look(self) -> StackReport:
+        """Return the status without a process, for repeated calls."""
+        return collect_report(self._settings)
 
     def state(self) -> StateFile:
-        """Return what the supervisor writes down."""
+        """Return the state file of the supervisor."""
         return StateFile(self.var / "run")
 
     def processes_in_log(self, request_id: str) -> set[str]:
-        """Return which processes have a line of a request in their logs."""
+        """Return the processes with a log line of a request."""
         return {str(line["process"]) for line in logs.find_request_lines(self.var / "log", request_id)}
 
     def identities(self) -> Sequence[ProcessIdentity]:
-        """Return all there is, the supervisor first."""
+        """Return all processes, the supervisor first."""
         state = self.state().load()
         assert state.supervisor is not None
         return [state.supervisor, *(record.identity for record in state.processes.values())]

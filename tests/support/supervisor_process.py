@@ -1,4 +1,4 @@
-"""A supervisor over two small servers, as a process of its own: ``python supervisor_process.py VAR_DIR PORT PORT``."""
+"""A supervisor of two small servers, in a separate process: ``python supervisor_process.py VAR_DIR PORT PORT``."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ while True:
 
 
 def program(name: str, port: int, *, stubborn: bool) -> ServerProgram:
-    """A server that stops when asked, or one that does not."""
+    """Return a server that stops on its signal, or one that ignores it."""
     manner = "stubborn" if stubborn else "polite"
     return ServerProgram(
         name=name,
@@ -36,7 +36,7 @@ def program(name: str, port: int, *, stubborn: bool) -> ServerProgram:
 
 
 def main() -> None:
-    """Start both, watch, stop."""
+    """Start both servers, supervise them, stop them."""
     var, polite, stubborn = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     state = StateFile(var / "run")
     supervisor = ProcessSupervisor(state, var / "log", StackConsole())

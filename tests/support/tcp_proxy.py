@@ -1,4 +1,4 @@
-"""A network between a program and its server, in which a test loses what it likes, or holds everything up."""
+"""A TCP proxy between a client and its server, in which a test changes, drops or delays the server's answers."""
 
 import socket
 import threading
@@ -10,7 +10,7 @@ CHUNK_BYTES = 65536
 
 
 class TcpProxy:
-    """Passes bytes on between whoever connects and one server.
+    """Passes bytes between its clients and one server.
 
     Args:
         url: of the server.
@@ -26,7 +26,7 @@ class TcpProxy:
         account = there.netloc.rpartition("@")[0]
         self.url = urlunsplit(there._replace(netloc=f"{account}@127.0.0.1:{port}" if account else f"127.0.0.1:{port}"))
         self.answered: Callable[[bytes], bytes] = lambda answer: answer
-        """What becomes of what the server says."""
+        """Changes each piece of the server's answer."""
         self._flows = threading.Event()
         self._flows.set()
         self._open: set[socket.socket] = set()
@@ -35,15 +35,15 @@ class TcpProxy:
         self._accepting.start()
 
     def hang(self) -> None:
-        """Pass on no answer until :meth:`go_on`."""
+        """Hold all answers until :meth:`go_on`."""
         self._flows.clear()
 
     def go_on(self) -> None:
-        """Pass on all that was held up, and what comes."""
+        """Pass on the held answers and all later ones."""
         self._flows.set()
 
     def close(self) -> None:
-        """Listen no more, and cut every connection."""
+        """Stop listening, and close every connection."""
         self.go_on()
         _cut(self._listening)
         self._accepting.join()

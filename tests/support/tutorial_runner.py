@@ -1,4 +1,4 @@
-"""The tutorial, typed: its commands in one terminal, and what of their output is the same on every machine."""
+"""Runs the tutorial's commands in one shell, and removes the parts of their output that differ between runs."""
 
 import os
 import re
@@ -14,15 +14,15 @@ PAGE = PROJECT_ROOT / "docs" / "tutorial" / "first-hour.md"
 ADDRESS = "http://127.0.0.1:8080"
 STEP = re.compile(r"```sh\n(.*?)```(?:\n+```text\n(.*?)```)?", re.DOTALL)
 NOT_TYPED = ("make run", "shop lab run")
-"""The start is the fixture's business, and the experiment takes minutes."""
+"""The fixture starts the store, and the experiment takes minutes."""
 WAITED_MS = 90
 TIMEOUT_S = 120
-# As a reader types, who goes on after what fails; a busy machine is given more time than a reader has to wait.
+# A failed command does not end the shell. A pause is longer than in the tutorial, for a busy machine.
 TERMINAL = """
 sleep() { command sleep "$1"; command sleep 1.5; }
 """
 NEXT = "---- the next step ----"
-OF_ONE_RUN = [
+VARIABLE_PARTS = [
     (r"^\d{4}-\d\d-\d\dT\S+Z", "AT"),
     (r"\b(ord|evt)_\w+", r"\1_"),
     (r"\b(db|render|total);dur=[\d.]+", r"\1"),
@@ -37,26 +37,26 @@ OF_ONE_RUN = [
 
 @dataclass(frozen=True)
 class Step:
-    """What is typed, and what the page says is printed then."""
+    """The commands of one step, and their output on the page."""
 
     commands: str
     printed: str
 
 
 def steps() -> Sequence[Step]:
-    """Return what the tutorial has its reader type, in order."""
+    """Return the steps of the tutorial, in order."""
     found = [Step(*step) for step in STEP.findall(PAGE.read_text())]
     return [step for step in found if not any(command in step.commands for command in NOT_TYPED)]
 
 
-def typed(todo: Sequence[Step], address: str, environment: Mapping[str, str], home: Path) -> list[str]:
-    """Type all steps in one terminal, and return what each printed.
+def type_steps(todo: Sequence[Step], address: str, environment: Mapping[str, str], home: Path) -> list[str]:
+    """Run all steps in one shell, and return the output of each.
 
     Args:
         todo: the steps, in order.
-        address: where the store really is.
-        environment: the terminal's.
-        home: the directory it is in; `.venv/bin/shop` is made there.
+        address: the actual address of the store.
+        environment: of the shell.
+        home: its working directory; `.venv/bin/shop` is made there.
     """
     command = home / ".venv" / "bin" / "shop"
     command.parent.mkdir(parents=True)
@@ -76,14 +76,14 @@ def typed(todo: Sequence[Step], address: str, environment: Mapping[str, str], ho
     return done.stdout.split(f"{NEXT}\n")
 
 
-def lasting(printed: str) -> list[str]:
-    """Return what was printed without what differs from run to run; lines of logs sorted, as two may share a time."""
+def stable_lines(printed: str) -> list[str]:
+    """Return the lines without their variable parts; log lines sorted, because two may have the same time."""
     lines = [_lasting(line) for line in printed.splitlines()]
     return sorted(lines, key=lambda line: line if line.startswith("AT ") else "")
 
 
 def _lasting(line: str) -> str:
     line = re.sub(r"cache;dur=([\d.]+)", lambda took: "cache waited" if float(took[1]) > WAITED_MS else "cache", line)
-    for pattern, instead in OF_ONE_RUN:
+    for pattern, instead in VARIABLE_PARTS:
         line = re.sub(pattern, instead, line)
     return line.strip()

@@ -1,4 +1,4 @@
-"""Web servers as tests use them: real processes on a real port, started and stopped by the test."""
+"""Real web servers for tests: processes on a real port, started and stopped by the test."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ START_TIMEOUT_S = 60
 
 
 class WebServer:
-    """gunicorn with the store's own settings, in a process group of its own."""
+    """gunicorn with the store's own configuration, in a separate process group."""
 
     def __init__(self, settings: Settings, home: Path, workers: int = 1) -> None:
         self.settings = settings.model_copy(
@@ -42,7 +42,7 @@ class WebServer:
             )
 
     def wait(self) -> None:
-        """Wait until it answers."""
+        """Wait until the server answers."""
         deadline = time.monotonic() + START_TIMEOUT_S
         while True:
             try:
@@ -55,6 +55,6 @@ class WebServer:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """Stop it well and wait."""
+        """Stop the server cleanly, and wait for its end."""
         self._process.terminate()
         self._process.wait(20)

@@ -1,4 +1,4 @@
-"""Messages as the provider sends them."""
+"""Webhook messages in the provider's format."""
 
 import json
 import time
@@ -8,17 +8,17 @@ from shop.payments import signatures
 PATH = "/webhooks/payments"
 
 
-def message(happened, charge, **changed):
-    """The body that tells of a charge as the provider's books show it."""
+def webhook_body(happened, charge, **changed):
+    """Return the body of a webhook about a charge."""
     return json.dumps({"id": "evt_1", "type": happened, "data": {**charge, **changed}}).encode()
 
 
-def signed(settings, body, sent_at=None, secret=None):
-    """The headers that vouch for it."""
+def signed_headers(settings, body, sent_at=None, secret=None):
+    """Return the headers with the signature of a body."""
     at = int(time.time()) if sent_at is None else sent_at
     return signatures.sign(secret or settings.payments_webhook_secret, "evt_1", at, body)
 
 
-def deliver(client, settings, body, **more):
-    """Post it, as the provider would."""
-    return client.post(PATH, data=body, headers=signed(settings, body, **more), content_type="application/json")
+def post_webhook(client, settings, body, **more):
+    """Post a signed webhook to the store."""
+    return client.post(PATH, data=body, headers=signed_headers(settings, body, **more), content_type="application/json")

@@ -1,4 +1,4 @@
-"""Somebody whom the provider tells what happened: takes down every message, and refuses as many as told to."""
+"""A receiver of the provider's webhooks: it stores every message, and refuses the first ``refusals`` of them."""
 
 import json
 import threading
@@ -12,7 +12,7 @@ from shop.payments.signatures import verify
 
 
 class WebhookReceiver:
-    """The messages, in the order they came."""
+    """The received messages, in order of arrival."""
 
     def __init__(self, url: str, secret: str) -> None:
         self.url = url
@@ -23,7 +23,7 @@ class WebhookReceiver:
         self._lock = threading.Lock()
 
     def take(self, headers: dict[str, str], body: bytes) -> int:
-        """Take one message down; return the status to answer."""
+        """Store one message; return the status of the answer."""
         verify(self._secret, headers, body, time.time())
         with self._lock:
             self.received.append(json.loads(body))
@@ -32,13 +32,13 @@ class WebhookReceiver:
             return 500 if self.refusals >= 0 else 200
 
     def keys(self) -> list[str]:
-        """Return the keys of the charges that were told about."""
+        """Return the charge keys of the messages."""
         return [message["data"]["key"] for message in self.received]
 
 
 @contextmanager
-def receiving(secret: str) -> Iterator[WebhookReceiver]:
-    """Listen for the block."""
+def run_webhook_receiver(secret: str) -> Iterator[WebhookReceiver]:
+    """Run the receiver during the block."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -49,7 +49,7 @@ def receiving(secret: str) -> Iterator[WebhookReceiver]:
             self.end_headers()
 
         def log_message(self, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     receiver = WebhookReceiver(f"http://127.0.0.1:{server.server_port}/", secret)

@@ -9,7 +9,7 @@ from shop.checkout.recovery_points import RecoveryStep, decide
 from shop.errors import InvalidFields
 from shop.payments.provider import ChargeDeclined, ChargeSucceeded
 from shop.payments.service import NotCharged, OutcomePending
-from tests.support.email_addresses import NO_ADDRESSES
+from tests.support.email_addresses import INVALID_ADDRESSES
 
 FORM = {
     "email": "robin@example.org",
@@ -61,7 +61,7 @@ def test_empty_form_has_an_error_per_field():
     assert refused.value.errors["email"] == MESSAGES["email"]
 
 
-@pytest.mark.parametrize("typed", NO_ADDRESSES)
+@pytest.mark.parametrize("typed", INVALID_ADDRESSES)
 def test_the_checkout_takes_the_addresses_that_an_account_takes(typed):
     with pytest.raises(InvalidFields) as refused:
         read_form({**FORM, "email": typed})

@@ -1,4 +1,4 @@
-"""The machine's clock, shifted by a test: for code beside servers that keep the machine's time."""
+"""The system clock, shifted by a test: for code that works with servers on the real time."""
 
 from datetime import datetime, timedelta
 
@@ -6,7 +6,7 @@ from shop.clock import SystemClock
 
 
 class ShiftedClock(SystemClock):
-    """Runs on, ahead of the machine's clock by so many seconds.
+    """The system clock plus a number of seconds.
 
     Attributes:
         wall_ahead_s: of ``now()``.
@@ -17,14 +17,14 @@ class ShiftedClock(SystemClock):
         self.wall_ahead_s = self.monotonic_ahead_s = 0.0
 
     def advance(self, seconds: float) -> None:
-        """Move both by some seconds."""
+        """Advance both clocks by some seconds."""
         self.wall_ahead_s += seconds
         self.monotonic_ahead_s += seconds
 
     def now(self) -> datetime:
-        """Return the machine's time, shifted."""
+        """Return the shifted time."""
         return super().now() + timedelta(seconds=self.wall_ahead_s)
 
     def monotonic(self) -> float:
-        """Return the machine's monotonic clock, shifted."""
+        """Return the shifted monotonic time."""
         return super().monotonic() + self.monotonic_ahead_s
