@@ -1,4 +1,4 @@
-"""Two who change one product at once: neither undoes the other's work without being told."""
+"""Two administrators change one product at once; neither overwrites the other's change silently."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -156,7 +156,9 @@ def test_if_match_accepts_list_and_star_but_no_weak_tag(admin):
     assert patch(admin, f'"other", {seen}').status_code == 200
     assert patch(admin, "*", title="Any").status_code == 200
     gone = admin.patch("/api/v1/admin/products/nothing", json={"title": "x"}, headers={"If-Match": "*"})
-    assert gone.status_code == 404  # a condition counts only for what would be done without it (RFC 9110, 13.2.1)
+    assert (
+        gone.status_code == 404
+    )  # a condition applies only to a request that would succeed without it (RFC 9110, 13.2.1)
 
 
 def test_sale_makes_a_stock_count_stale(admin, database):
@@ -190,7 +192,7 @@ def test_only_administrators_read_the_record(client, database, mug):
 
 
 def outcomes(catalog, edits):
-    """Run edits at once, and return the names of what they came to, sorted."""
+    """Run concurrent edits, and return the sorted names of their results."""
     together = threading.Barrier(len(edits))
 
     def run(edit):

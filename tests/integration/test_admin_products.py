@@ -1,4 +1,4 @@
-"""Products that come, move and go: added, renamed and withdrawn by an administrator."""
+"""An administrator adds, renames and withdraws products."""
 
 import re
 import threading
@@ -150,8 +150,8 @@ def test_repeated_addition_with_one_key_adds_once(admin):
     assert (again.headers["Idempotency-Replayed"], again.headers["Location"]) == ("true", first.headers["Location"])
 
 
-def together(calls):
-    """Make calls at once; return the sorted names of what they came to."""
+def run_concurrently(calls):
+    """Make concurrent calls; return their sorted results."""
     start = threading.Barrier(len(calls))
 
     def run(call):
@@ -172,7 +172,7 @@ def new(slug):
 
 def test_one_of_concurrent_additions_gets_the_slug(runtime, mugs):
     catalog = runtime.services().catalog
-    assert together([lambda: catalog.add(new("blue-mug"))] * 6) == ["conflict"] * 5 + ["done"]
+    assert run_concurrently([lambda: catalog.add(new("blue-mug"))] * 6) == ["conflict"] * 5 + ["done"]
 
 
 def test_new_product_form_adds_or_redisplays_input(admin, mug):
@@ -188,8 +188,8 @@ def test_new_product_form_adds_or_redisplays_input(admin, mug):
     assert (again["title"], again["category"]) == ("Tea Cup", "mugs")
     nothing_right = {"title": "", "category": "", "price": "2000000", "on_hand": "-1", "slug": "Not A Slug"}
     everything = admin.post("/admin/products/new", data={**again, **nothing_right})
-    told = ["title", "category", "price", "on_hand", "slug"]  # all of it at once, in the page's order
-    assert re.findall(r'href="#field-(\w+)"', everything.text) == told
+    fields = ["title", "category", "price", "on_hand", "slug"]  # all errors at once, in the order of the page
+    assert re.findall(r'href="#field-(\w+)"', everything.text) == fields
     taken = admin.post("/admin/products/new", data={**again, "price": "12.50", "slug": "enamel-mug"})
     assert taken.status_code == 409
     assert "error-slug" in taken.text
@@ -233,11 +233,11 @@ def test_redirect_of_a_write_keeps_its_method(admin, mug):
 
 def test_each_former_slug_redirects_to_current_slug_in_one_step(admin, mug):
     for old, slug in (("enamel-mug", "a"), ("a", "b"), ("b", "c")):
-        assert admin.get("/p/enamel-mug").status_code in (200, 301)  # kept by every layer that keeps it
+        assert admin.get("/p/enamel-mug").status_code in (200, 301)  # fills every cache
         assert rename(admin, old, slug).status_code == 200
     for old in ("enamel-mug", "a", "b"):
         assert admin.get(f"/p/{old}").location == "/p/c"
-    assert rename(admin, "c", "a").status_code == 200  # its own former name it may take again
+    assert rename(admin, "c", "a").status_code == 200  # a product may take back its own former slug
     assert admin.get("/p/a").status_code == 200
     assert {admin.get(f"/p/{old}").location for old in ("enamel-mug", "b", "c")} == {"/p/a"}
 
@@ -262,7 +262,7 @@ def test_product_added_during_rename_does_not_get_former_slug(runtime, database,
             renaming.execute(
                 text("INSERT INTO former_slugs (slug, product_id) VALUES ('enamel-mug', :id)"), {"id": mug.id}
             )
-            # past the check of the names, which sees neither; it waits at the index
+            # after the check of the slugs, which finds none, the insert waits at the unique index
             added = pool.submit(_insert, database, mug.category_id)
         with pytest.raises(IntegrityError, match="another product's"):
             added.result()
@@ -282,7 +282,7 @@ def test_one_of_concurrent_renames_and_additions_gets_the_slug(runtime, database
     renames = [
         lambda number=number: catalog.edit(f"mug-{number}", ProductChange(slug="best-mug")) for number in range(3)
     ]
-    assert together([*renames, *[lambda: catalog.add(new("best-mug"))] * 3]) == ["conflict"] * 5 + ["done"]
+    assert run_concurrently([*renames, *[lambda: catalog.add(new("best-mug"))] * 3]) == ["conflict"] * 5 + ["done"]
 
 
 def test_form_renames_and_reports_a_taken_slug(admin, mug):
@@ -310,7 +310,7 @@ def test_old_page_with_former_slug_still_fills_the_cart(admin, client, mug):
 
 @pytest.fixture
 def pair(database, mug, mugs):
-    """Two products that are bought together."""
+    """Two products that shoppers buy together."""
     from tests.integration.test_catalog_product import basket
 
     with database.transaction() as session:
@@ -370,7 +370,7 @@ def test_repeated_withdrawal_with_one_key_is_done_once(admin, mug):
 
 def test_words_of_withdrawn_product_are_no_longer_suggested(admin, mug, mugs, database):
     admin.post(ADMIN, json={**NEW, "title": "Zwieback Mug"})
-    admin.patch(f"{ADMIN}/enamel-mug", json={"title": "Enamel Mug"})  # so that its words are known
+    admin.patch(f"{ADMIN}/enamel-mug", json={"title": "Enamel Mug"})  # adds its words to the known ones
     admin.delete(f"{ADMIN}/zwieback-mug")
     assert admin.get("/api/v1/products?q=zwiebak").json["showing_results_for"] is None
     assert admin.get("/api/v1/products?q=mugg").json["showing_results_for"] == "mug"
@@ -407,7 +407,7 @@ def test_admin_pages_withdraw_find_and_sell_again(admin, mug):
 
 @pytest.fixture
 def shopper(client, database, mug, mugs, simulator, runtime):
-    """A guest with a mug and a cup in her cart, and an order of a mug; the mug is then withdrawn."""
+    """A guest with a mug and a cup in the cart, and an order of a mug; the mug is then withdrawn."""
     from tests.integration.test_checkout_pages import send
 
     carts, owner = CartService(database, offers), CartOwner(guest_cart_id=uuid.uuid4())

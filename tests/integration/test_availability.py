@@ -1,4 +1,4 @@
-"""The last piece, sold or put back: whatever way the stock crosses zero, all that says so ends, and nothing else."""
+"""A stock that crosses zero invalidates the responses that show the availability, and nothing else."""
 
 import uuid
 
@@ -14,13 +14,13 @@ from shop.orders.service import OrderViewer
 from tests.support.checkout_processes import DETAILS
 from tests.support.factories import make_category, make_product
 
-SAY_SO = frozenset(tags.of_change("mug", ["kitchen", "mugs"]))
+AVAILABILITY_TAGS = frozenset(tags.of_change("mug", ["kitchen", "mugs"]))
 OTHERS = frozenset({tags.CATEGORIES, tags.CATALOGUE, tags.product("cup"), tags.category("garden")})
 PIECES = 2
 
 
 class MugShelf:
-    """A shelf of mugs, and all that can happen to it."""
+    """A product, and the operations that change its stock."""
 
     def __init__(self, runtime, home):
         self.runtime, self.home, self.owner = runtime, home, CartOwner(guest_cart_id=uuid.uuid4())
@@ -33,11 +33,11 @@ class MugShelf:
             make_product(session, make_category(session, "mugs", kitchen), "mug", on_hand=pieces)
             make_product(session, make_category(session, "garden"), "cup")
 
-    def ended(self, happening):
-        """Return which tags have another version after something happened."""
-        every, level = sorted(SAY_SO | OTHERS), self.runtime.cache.shared
+    def invalidated_by(self, operation):
+        """Return the tags that an operation has invalidated."""
+        every, level = sorted(AVAILABILITY_TAGS | OTHERS), self.runtime.cache.shared
         before = level.ensure_tag_versions(every).versions
-        happening()
+        operation()
         return {tag for tag, then, now in zip(every, before, level.versions(every), strict=True) if then != now}
 
     def sell(self, token="tok_ok"):
@@ -55,61 +55,62 @@ class MugShelf:
         self.services.catalog.edit("mug", ProductChange(on_hand=pieces))
 
     def bring(self, pieces, price="12.99"):
-        """Import the shelf's row with another number of pieces, and no other change."""
+        """Import the product with another number of pieces, and no other change."""
         given = self.home / "stock.csv"
         given.write_text(f"slug,price,on_hand\nmug,{price},{pieces}\n")
-        told = []
-        import_catalogue(self.runtime.settings, rows(given), on_change=told.extend)
-        self.services.cache.invalidate([tag for tag in told if tag != tags.SEARCHES])  # those end with every import
+        all_tags = []
+        import_catalogue(self.runtime.settings, rows(given), on_change=all_tags.extend)
+        # Every import invalidates the searches.
+        self.services.cache.invalidate([tag for tag in all_tags if tag != tags.SEARCHES])
 
 
 @pytest.fixture
-def shelf(runtime, simulator, tmp_path):
+def stocked_mug(runtime, simulator, tmp_path):
     return MugShelf(runtime, tmp_path)
 
 
 CROSSES = {
     "sold": (PIECES, MugShelf.sell),
     "promised and put back": (PIECES, MugShelf.decline),
-    "counted out": (PIECES, lambda shelf: shelf.count(0)),
-    "counted in": (0, lambda shelf: shelf.count(1)),
-    "imported out": (PIECES, lambda shelf: shelf.bring(0)),
-    "imported in": (0, lambda shelf: shelf.bring(3)),
+    "counted out": (PIECES, lambda stocked_mug: stocked_mug.count(0)),
+    "counted in": (0, lambda stocked_mug: stocked_mug.count(1)),
+    "imported out": (PIECES, lambda stocked_mug: stocked_mug.bring(0)),
+    "imported in": (0, lambda stocked_mug: stocked_mug.bring(3)),
 }
 DOES_NOT = {
     "sold": (PIECES + 1, MugShelf.sell),
     "promised and put back": (PIECES + 1, MugShelf.decline),
-    "counted": (PIECES, lambda shelf: shelf.count(1)),
-    "imported": (PIECES, lambda shelf: shelf.bring(1)),
-    "imported and there was none": (0, lambda shelf: shelf.bring(0)),
+    "counted": (PIECES, lambda stocked_mug: stocked_mug.count(1)),
+    "imported": (PIECES, lambda stocked_mug: stocked_mug.bring(1)),
+    "imported and there was none": (0, lambda stocked_mug: stocked_mug.bring(0)),
 }
 
 
-@pytest.mark.parametrize(("pieces", "happening"), CROSSES.values(), ids=CROSSES)
-def test_responses_with_availability_are_invalidated_when_it_changes(shelf, pieces, happening):
-    shelf.holds(pieces)
-    ended = shelf.ended(lambda: happening(shelf))
-    assert SAY_SO - {tags.SEARCHES} <= ended <= SAY_SO
-    assert tags.SEARCHES in ended or "bring" in happening.__code__.co_names
+@pytest.mark.parametrize(("pieces", "operation"), CROSSES.values(), ids=CROSSES)
+def test_responses_with_availability_are_invalidated_when_it_changes(stocked_mug, pieces, operation):
+    stocked_mug.holds(pieces)
+    ended = stocked_mug.invalidated_by(lambda: operation(stocked_mug))
+    assert AVAILABILITY_TAGS - {tags.SEARCHES} <= ended <= AVAILABILITY_TAGS
+    assert tags.SEARCHES in ended or "bring" in operation.__code__.co_names
 
 
-def test_restocking_sold_out_product_invalidates_its_responses(shelf):
-    shelf.holds(PIECES)
-    shelf.sell()
-    assert shelf.ended(shelf.cancel) == SAY_SO
+def test_restocking_sold_out_product_invalidates_its_responses(stocked_mug):
+    stocked_mug.holds(PIECES)
+    stocked_mug.sell()
+    assert stocked_mug.invalidated_by(stocked_mug.cancel) == AVAILABILITY_TAGS
 
 
-@pytest.mark.parametrize(("pieces", "happening"), DOES_NOT.values(), ids=DOES_NOT)
-def test_stock_change_without_crossing_zero_invalidates_nothing(shelf, pieces, happening):
-    shelf.holds(pieces)
-    assert shelf.ended(lambda: happening(shelf)) == set()
+@pytest.mark.parametrize(("pieces", "operation"), DOES_NOT.values(), ids=DOES_NOT)
+def test_stock_change_without_crossing_zero_invalidates_nothing(stocked_mug, pieces, operation):
+    stocked_mug.holds(pieces)
+    assert stocked_mug.invalidated_by(lambda: operation(stocked_mug)) == set()
 
 
-def test_sale_with_remaining_pieces_runs_no_further_query(client, shelf, runtime):
-    """The price of the last piece is one query and some tags; of every other piece, nothing."""
-    shelf.holds(PIECES + 1)
+def test_sale_with_remaining_pieces_runs_no_further_query(client, stocked_mug, runtime):
+    """A sale of the last piece costs one query and some tags; any other sale costs nothing."""
+    stocked_mug.holds(PIECES + 1)
     asked = []
     invalidate = runtime.cache.shared.invalidate
     runtime.cache.shared.invalidate = lambda ended: asked.append(ended) or invalidate(ended)
-    shelf.sell()
+    stocked_mug.sell()
     assert asked == []

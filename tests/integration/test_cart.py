@@ -29,7 +29,7 @@ def mug_and_pot(database):
 
 @pytest.fixture
 def browsers(runtime, mug_and_pot):
-    """Makes browsers that share nothing but the store."""
+    """Makes browsers without common cookies."""
     return create_app(runtime).test_client
 
 
@@ -43,7 +43,7 @@ def cart(browser):
     return {item["product"]: item["quantity"] for item in browser.get("/api/v1/cart").json["items"]}
 
 
-def kept_cart(browser):
+def session_cart(browser):
     with browser.session_transaction() as session:
         return session.get("cart")
 
@@ -150,7 +150,7 @@ def test_me_returns_user_and_cart_total(browsers):
     assert answer.headers["Cache-Control"] == "private, no-store"
 
 
-def queries(answer):
+def query_count(answer):
     return int(answer.headers["Server-Timing"].split('desc="')[1].split()[0])
 
 
@@ -163,13 +163,13 @@ def test_cart_view_runs_same_queries_for_any_number_of_lines(browsers, database)
     for slug in slugs:
         add(guest, slug)
         add(shopper, slug)
-    assert queries(browsers().get("/api/v1/me")) == 0
-    assert queries(guest.get("/api/v1/me")) == 1
-    assert queries(shopper.get("/api/v1/me")) == 2
-    assert queries(guest.get("/api/v1/cart")) == 2
-    guest.get("/cart")  # once, for the menu to be in the cache
-    assert queries(guest.get("/cart")) == 2
-    assert queries(shopper.get("/api/v1/cart")) == 3  # and one for who she is
+    assert query_count(browsers().get("/api/v1/me")) == 0
+    assert query_count(guest.get("/api/v1/me")) == 1
+    assert query_count(shopper.get("/api/v1/me")) == 2
+    assert query_count(guest.get("/api/v1/cart")) == 2
+    guest.get("/cart")  # fills the cache with the menu
+    assert query_count(guest.get("/cart")) == 2
+    assert query_count(shopper.get("/api/v1/cart")) == 3  # and one query for the account
 
 
 def test_login_merges_guest_cart_and_reports_it(browsers):
@@ -181,7 +181,7 @@ def test_login_merges_guest_cart_and_reports_it(browsers):
     add(shopper, "pot", 1)
     assert sign_in(shopper, ANN).json["note"] == "3 items from your guest cart were added."
     assert cart(shopper) == {"mug": 3, "pot": 1}
-    assert kept_cart(shopper) is None
+    assert session_cart(shopper) is None
 
 
 def test_the_page_shows_the_note_of_the_merge_once(browsers):
@@ -200,8 +200,8 @@ def test_merge_reports_number_of_moved_pieces(browsers, runtime, database):
     add(shopper, "mug", 98)
     guest = browsers()
     add(guest, "mug", 5)
-    assert carts.merge(uuid.UUID(kept_cart(guest)), 1) == "1 item from your guest cart was added."
-    assert carts.merge(uuid.UUID(kept_cart(guest)), 1) is None
+    assert carts.merge(uuid.UUID(session_cart(guest)), 1) == "1 item from your guest cart was added."
+    assert carts.merge(uuid.UUID(session_cart(guest)), 1) is None
     assert cart(shopper) == {"mug": 99}
 
 
@@ -277,7 +277,7 @@ def test_checkout_removes_bought_pieces_and_keeps_later_additions(browsers, runt
     guest = browsers()
     add(guest, "mug", 3)
     add(guest, "pot", 1)
-    owner, carts = CartOwner(guest_cart_id=uuid.UUID(kept_cart(guest))), runtime.services().carts
+    owner, carts = CartOwner(guest_cart_id=uuid.UUID(session_cart(guest))), runtime.services().carts
     with database.transaction() as session:
         bought = carts.quantities(session, owner)
     add(guest, "mug", 2)
@@ -298,7 +298,7 @@ def test_cart_total_may_exceed_32_bits_of_cents(browsers, database):
 
 
 def fill(database, cart_id, lines, *, first=0):
-    """Put further products into a cart, past the use case."""
+    """Insert further products into a cart without the cart service."""
     with database.transaction() as session:
         category = make_category(session, f"more-{first}")
         for number in range(first, first + lines):
@@ -309,7 +309,7 @@ def fill(database, cart_id, lines, *, first=0):
 def test_full_cart_accepts_only_products_it_has_already(browsers, database):
     guest = browsers()
     add(guest, "mug")
-    fill(database, uuid.UUID(kept_cart(guest)), MAX_LINES - 1)
+    fill(database, uuid.UUID(session_cart(guest)), MAX_LINES - 1)
     assert add(guest, "mug")["items"][0]["quantity"] == 2
     refused = guest.post("/api/v1/cart/items", json={"product": "pot"}, headers={"Idempotency-Key": "one"})
     assert (refused.status_code, "has 100 different products" in refused.json["detail"]) == (409, True)
@@ -325,7 +325,7 @@ def test_full_cart_accepts_only_products_it_has_already(browsers, database):
 def test_response_of_a_full_cart_fits_the_key_store(browsers, database):
     guest = browsers()
     add(guest, "mug")
-    fill(database, uuid.UUID(kept_cart(guest)), MAX_LINES - 1)
+    fill(database, uuid.UUID(session_cart(guest)), MAX_LINES - 1)
     changed = guest.patch("/api/v1/cart/items/mug", json={"quantity": 2}, headers={"Idempotency-Key": "one"})
     assert (changed.status_code, len(changed.data) < MAX_BODY) == (200, True)
 
@@ -357,7 +357,7 @@ def test_merge_fills_account_cart_and_reports_left_out_products(browsers, runtim
     with database.reading() as session:
         hers = session.scalar(select(Cart.id).where(Cart.user_id == 1))
     fill(database, hers, MAX_LINES - 3)
-    guests = uuid.UUID(kept_cart(guest))
+    guests = uuid.UUID(session_cart(guest))
     fill(database, guests, 4, first=1_000)
     assert carts.merge(guests, 1) == (
         "4 items from your guest cart were added. "
@@ -365,4 +365,4 @@ def test_merge_fills_account_cart_and_reports_left_out_products(browsers, runtim
     )
     held = cart(ann)
     assert (len(held), held["mug"]) == (MAX_LINES, 3)
-    assert {"thing-1002", "thing-1003"} <= held.keys()  # chosen last
+    assert {"thing-1002", "thing-1003"} <= held.keys()  # added last

@@ -1,4 +1,4 @@
-"""Two tabs, two log-ins, a checkout: whatever happens at once on one cart, nothing is lost and nothing is doubled."""
+"""Concurrent changes of one cart by tabs, log-ins and a checkout lose nothing and double nothing."""
 
 import multiprocessing
 import uuid
@@ -30,24 +30,24 @@ def carts(database):
 
 @pytest.fixture
 def user_id():
-    return 1  # the tables are emptied and their numbers start anew with each test
+    return 1  # each test starts with empty tables and restarted sequences
 
 
-def held(carts, owner):
+def quantities_of(carts, owner):
     return {line.slug: line.quantity for line in carts.view(owner).lines}
 
 
-def at_once(work, calls):
+def in_threads(work, calls):
     with ThreadPoolExecutor(calls) as pool:
         return [future.result() for future in [pool.submit(work) for _ in range(calls)]]
 
 
 @pytest.fixture(scope="module")
 def in_processes(settings):
-    """Runs ``work(carts)`` in processes of their own, each with its own connections, all at once."""
+    """Runs ``work(carts)`` in several processes at once, each with its own connections."""
     context = multiprocessing.get_context("spawn")  # fresh interpreters: an engine must not cross a fork
     with ProcessPoolExecutor(PROCESSES, context, _join, (context.Barrier(PROCESSES), settings)) as pool:
-        yield lambda work: [future.result() for future in [pool.submit(_at_once, work) for _ in range(PROCESSES)]]
+        yield lambda work: [future.result() for future in [pool.submit(_after_barrier, work) for _ in range(PROCESSES)]]
 
 
 def _join(barrier, settings):
@@ -55,7 +55,7 @@ def _join(barrier, settings):
     _barrier, _carts = barrier, CartService(Database(build_engine(settings)), offers)
 
 
-def _at_once(work):
+def _after_barrier(work):
     _carts.count_and_total(CartOwner(guest_cart_id=uuid.uuid4()))  # connect before the start, not in the race
     _barrier.wait(60)
     return work(_carts)
@@ -73,13 +73,13 @@ def _merge(guest_cart_id, user_id, carts):
 @pytest.mark.parametrize("of", ["guest", "account"])
 def test_concurrent_tabs_lose_no_addition(carts, user_id, of):
     owner = CartOwner(user_id=user_id) if of == "account" else CartOwner(guest_cart_id=uuid.uuid4())
-    at_once(lambda: carts.add(owner, "mug", 1), TABS)
-    assert held(carts, owner) == {"mug": TABS}
+    in_threads(lambda: carts.add(owner, "mug", 1), TABS)
+    assert quantities_of(carts, owner) == {"mug": TABS}
 
 
 def test_concurrent_processes_lose_no_addition(carts, in_processes, user_id):
     in_processes(partial(_add, CartOwner(user_id=user_id)))
-    assert held(carts, CartOwner(user_id=user_id)) == {"mug": 5 * PROCESSES}
+    assert quantities_of(carts, CartOwner(user_id=user_id)) == {"mug": 5 * PROCESSES}
 
 
 def test_concurrent_merges_in_processes_move_a_cart_once(carts, in_processes, user_id):
@@ -89,7 +89,7 @@ def test_concurrent_merges_in_processes_move_a_cart_once(carts, in_processes, us
     carts.add(CartOwner(user_id=user_id), "mug", 1)
     notes = in_processes(partial(_merge, guest.guest_cart_id, user_id))
     assert sorted(notes, key=str) == ["4 items from your guest cart were added.", None]
-    assert held(carts, CartOwner(user_id=user_id)) == {"mug": 4, "pot": 1}
+    assert quantities_of(carts, CartOwner(user_id=user_id)) == {"mug": 4, "pot": 1}
 
 
 def test_two_guest_carts_of_one_person_merge_into_one(carts, user_id):
@@ -97,8 +97,8 @@ def test_two_guest_carts_of_one_person_merge_into_one(carts, user_id):
     for guest in guests:
         carts.add(guest, "mug", 1)
     waiting = list(guests)
-    at_once(lambda: carts.merge(waiting.pop().guest_cart_id, user_id), TABS)
-    assert held(carts, CartOwner(user_id=user_id)) == {"mug": TABS}
+    in_threads(lambda: carts.merge(waiting.pop().guest_cart_id, user_id), TABS)
+    assert quantities_of(carts, CartOwner(user_id=user_id)) == {"mug": TABS}
 
 
 def test_addition_during_merge_is_in_one_of_the_two_carts(carts, user_id):
@@ -109,7 +109,7 @@ def test_addition_during_merge_is_in_one_of_the_two_carts(carts, user_id):
             moved = pool.submit(carts.merge, guest.guest_cart_id, user_id)
             pool.submit(carts.add, guest, "mug", 1).result()
             moved.result()
-        assert held(carts, guest).get("mug", 0) + held(carts, account).get("mug", 0) == 2
+        assert quantities_of(carts, guest).get("mug", 0) + quantities_of(carts, account).get("mug", 0) == 2
         carts.remove(account, "mug")
 
 
@@ -127,8 +127,8 @@ def test_a_merge_that_fails_half_way_moves_nothing(carts, database, user_id):
     finally:
         with database.transaction() as session:
             session.connection().exec_driver_sql("DROP TRIGGER refuse ON carts; DROP FUNCTION refuse()")
-    assert held(carts, guest) == {"mug": 3}
-    assert held(carts, CartOwner(user_id=user_id)) == {}
+    assert quantities_of(carts, guest) == {"mug": 3}
+    assert quantities_of(carts, CartOwner(user_id=user_id)) == {}
 
 
 def test_checkout_and_addition_serialize_on_the_cart(carts, database, user_id):
@@ -139,4 +139,4 @@ def test_checkout_and_addition_serialize_on_the_cart(carts, database, user_id):
             carts.remove_bought(session, owner, carts.quantities(session, owner))
             tab = pool.submit(carts.add, owner, "mug", 1)
         tab.result()
-    assert held(carts, owner) == {"mug": 1}
+    assert quantities_of(carts, owner) == {"mug": 1}

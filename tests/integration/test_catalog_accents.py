@@ -1,4 +1,4 @@
-"""Words are found whether their accents were typed or not, in the text and in the query."""
+"""A search ignores accents in texts and in queries."""
 
 import pytest
 from sqlalchemy import select, text

@@ -103,7 +103,7 @@ def test_list_has_the_requested_order(client, shelf):
 
 @pytest.mark.parametrize(("sort", "both_ways"), [("price_asc", True), ("newest", False)])
 def test_only_a_moved_product_is_shown_twice_or_skipped(client, runtime, database, shelf, sort, both_ways):
-    """Between two pages one product is withdrawn, one added, one becomes the dearest, and one the cheapest."""
+    """Between two pages one product is withdrawn, one is added, and two change their prices to the ends."""
     whole = [item["slug"] for item in products(client, sort=sort, limit=100)["items"]]
     first = products(client, sort=sort, limit=20)
     seen, ahead = whole[0], whole[-1]
@@ -129,7 +129,7 @@ def test_a_product_added_before_the_cursor_moves_nothing(client, database, shelf
     assert [item["slug"] for item in after["items"]] == rest
 
 
-def passing(rows, *, price=None, min_rating=None, brands=(), in_stock=False):
+def filtered(rows, *, price=None, min_rating=None, brands=(), in_stock=False):
     low, high = price or (None, None)
     return [
         row
@@ -172,26 +172,26 @@ def test_each_facet_counts_under_all_filters_but_its_own(
     query |= {"max_price": price[1]} if price and price[1] is not None else {}
     answer = products(client, **query)
 
-    assert {item["slug"] for item in answer["items"]} == {row.slug for row in passing(rows, **chosen)}
+    assert {item["slug"] for item in answer["items"]} == {row.slug for row in filtered(rows, **chosen)}
     facets = answer["facets"]
-    assert facets["total"] == len(passing(rows, **chosen))
+    assert facets["total"] == len(filtered(rows, **chosen))
     assert facets["exact"]
-    but_price = passing(rows, **chosen | {"price": None})
+    but_price = filtered(rows, **chosen | {"price": None})
     starts = (0, *BAND_STARTS)
     assert [band["count"] for band in facets["price"]] == [
         sum(low <= row.price_amount < high for row in but_price)
         for low, high in zip(starts, (*BAND_STARTS, 10**9), strict=True)
     ]
-    but_rating = passing(rows, **chosen | {"min_rating": None})
+    but_rating = filtered(rows, **chosen | {"min_rating": None})
     assert {facet["min"]: facet["count"] for facet in facets["rating"]} == {
         least: sum(row.rating >= least for row in but_rating) for least in (4, 3, 2, 1)
     }
-    but_brand = passing(rows, **chosen | {"brands": ()})
+    but_brand = filtered(rows, **chosen | {"brands": ()})
     counts = {brand: sum(row.brand == brand for row in but_brand) for brand in [*BRANDS, "Nobody"]}
     assert {facet["brand"]: facet["count"] for facet in facets["brand"]} == {
         brand: n for brand, n in counts.items() if n or brand in brands
     }
-    assert facets["in_stock"] == len(passing(rows, **chosen | {"in_stock": True}))
+    assert facets["in_stock"] == len(filtered(rows, **chosen | {"in_stock": True}))
 
 
 def test_facets_of_a_longer_list_are_marked_lower_bounds(database, shelf):
@@ -204,7 +204,7 @@ def test_facets_of_a_longer_list_are_marked_lower_bounds(database, shelf):
     assert (cut.exact, whole.exact) == (False, True)
     assert whole.total == 40
     assert (longer.exact, longer.total) == (False, 30)
-    assert cut.total == 24  # as many as its first page shows, though 11 were counted
+    assert cut.total == 24  # the products of its first page, although 11 were counted
     assert sum(band.count for band in cut.price) == 11
 
 
@@ -249,7 +249,7 @@ def test_the_category_page_links_filters_sorts_and_pages(client, shelf):
     page = client.get("/c/kitchen?in_stock=true&price=1000-2499&sort=price_desc")
     assert page.status_code == 200
     assert "€10 to €25" in page.text
-    assert 'href="/c/kitchen?price=1000-2499&amp;sort=price_desc"' in page.text  # the address without "in stock"
+    assert 'href="/c/kitchen?price=1000-2499&amp;sort=price_desc"' in page.text  # the URL without "in stock"
     first = client.get("/c/kitchen")
     assert 'rel="next"' in first.text
     assert "Set-Cookie" not in first.headers
@@ -288,8 +288,8 @@ def test_menu_and_pages_do_not_grow_with_the_category_tree(client, database, dep
         assert ">All in Things of kind number 1</a>" in page.text
 
 
-def walked(client, path):
-    """Yield what each page of a list of shelves leads to, and see that it is small, until there is no next page."""
+def category_links(client, path):
+    """Yield the category links of each page of a list, and check that each page is small."""
     while path:
         page = client.get(path)
         assert len(page.data) < 30_000, path
@@ -303,14 +303,14 @@ def test_all_categories_are_listed_on_bounded_pages(client, database, department
     with database.transaction() as session:
         session.execute(text(DEPARTMENTS), {"count": departments})
         session.execute(text(CATEGORIES), {"count": categories})
-    found = [slug for page in walked(client, "/departments") for slug in page]
+    found = [slug for page in category_links(client, "/departments") for slug in page]
     assert found == [f"d{number}" for number in range(1, departments + 1)]
     own = client.get("/c/d1")
     assert len(own.data) < 30_000
     if categories:
         assert len(re.findall('class="chip" href="/c/d1-', own.text)) == 24
         assert f'<a class="chip" href="/c/d1/categories">All {categories:,} categories</a>' in own.text
-        found = [slug for page in walked(client, "/c/d1/categories") for slug in page]
+        found = [slug for page in category_links(client, "/c/d1/categories") for slug in page]
         assert found == [f"d1-{number}" for number in range(1, categories + 1)]
 
 

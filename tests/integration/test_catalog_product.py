@@ -48,12 +48,12 @@ def basket(session, *products):
 
 
 def queries_of(answer):
-    """Return how many statements a request ran, by its own account."""
+    """Return the number of statements of a request, from its own record."""
     return int(re.search(r'desc="(\d+) queries', answer.headers["Server-Timing"])[1])
 
 
 def grow(session, mug, times):
-    """Give the catalogue more of everything a screen shows."""
+    """Add reviews, orders and products to the catalogue."""
     shelf = make_category(session, f"shelf-{times}")
     for number in range(times):
         other = make_product(session, shelf, f"other-{times}-{number}")
@@ -167,7 +167,7 @@ def test_page_without_composite_loads_each_part_by_a_call(runtime, client, datab
     assert "Tea Cup" in whole
     assert "data-from=" not in whole
     assert "Splendid enamel" not in parts
-    assert 'href="/p/enamel-mug/reviews"' in parts  # without scripts
+    assert 'href="/p/enamel-mug/reviews"' in parts  # works without JavaScript
     calls = [part.split('"')[0] for part in parts.split('data-from="')[1:]]
     assert calls == [f"/api/v1/products/enamel-mug/{part}" for part in ("rating", "reviews?limit=5", "related")]
     rating, reviews, related = (client.get(call).json for call in calls)
@@ -214,7 +214,7 @@ def test_one_of_two_concurrent_reviews_counts(runtime, database, mug):
     def write(rating):
         try:
             catalog.write_review("enamel-mug", user.id, "Twin", rating, "Me first")
-        except Exception as error:  # noqa: BLE001 - its type is what is asked about
+        except Exception as error:  # noqa: BLE001 - the test compares its type
             return type(error).__name__
         return "written"
 
@@ -382,7 +382,7 @@ def test_admin_pages_find_and_edit_products(admin, mug, cup):
 
 
 def test_only_picture_of_current_drawing_code_is_immutable(client):
-    """Another release's address is answered, too, and asked about each time."""
+    """The URL of another release works, too, and is revalidated each time."""
     today = client.get(picture_url("mug", "enamel-mug"))
     assert today.headers["Cache-Control"] == "public, max-age=31536000, immutable"
     for path in ("/pictures/mug/enamel-mug.svg", f"/pictures/{'0' * len(drawing_version())}/mug/enamel-mug.svg"):

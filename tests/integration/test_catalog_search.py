@@ -145,7 +145,7 @@ TOGETHER = {
 
 
 @pytest.fixture
-def written_together(database):
+def compound_products(database):
     with database.transaction() as session:
         category = make_category(session, "rest")
         for slug, (title, brand, description) in TOGETHER.items():
@@ -198,7 +198,7 @@ def written_together(database):
         ("wi-f", {"router", "coat"}),
     ],
 )
-def test_compound_is_found_by_each_word_and_by_all(client, written_together, q, found):
+def test_compound_is_found_by_each_word_and_by_all(client, compound_products, q, found):
     answer = find(client, q)
     assert (set(slugs(answer)), answer["showing_results_for"]) == (found, None)
 
@@ -211,16 +211,16 @@ def test_compound_is_found_by_each_word_and_by_all(client, written_together, q, 
         ("js", "Node.<mark>js</mark> for Cooks"),
     ],
 )
-def test_word_in_a_compound_is_marked_and_title_stays_unchanged(client, written_together, q, title):
+def test_word_in_a_compound_is_marked_and_title_stays_unchanged(client, compound_products, q, title):
     assert title in [item["highlight"]["title"] for item in find(client, q)["items"]]
 
 
-def test_description_fragment_keeps_its_spelling(client, written_together):
+def test_description_fragment_keeps_its_spelling(client, compound_products):
     (item,) = find(client, "usb")["items"]
     assert item["highlight"]["description"] == "Keeps warm. Needs a <mark>USB</mark>-C plug"
 
 
-def test_word_in_a_compound_can_be_a_correction(client, written_together):
+def test_word_in_a_compound_can_be_a_correction(client, compound_products):
     assert find(client, "peper mill")["showing_results_for"] == "pepper mill"
 
 

@@ -1,4 +1,4 @@
-"""The spelling by two written tables, against the words of the shop's own assortment."""
+"""The spelling correction of two tables of words, with the words of the demo store."""
 
 import re
 
@@ -87,7 +87,7 @@ NOT_SOLD = [
 
 @pytest.fixture(scope="module")
 def vocabulary():
-    """Every word of three letters or more in titles and brands of the demo store, and how many products have it."""
+    """The words of at least three letters in titles and brands of the demo store, with their numbers of products."""
     products = DemoProducts(assortment.load(), SIZES["m"])
     counts = {}
     for number in range(1, products.count + 1):
@@ -98,28 +98,28 @@ def vocabulary():
 
 
 @pytest.fixture
-def mend(database, vocabulary):
+def correct(database, vocabulary):
     with database.transaction() as session:
         session.execute(insert(SearchWord), [{"word": word, "products": n} for word, n in vocabulary.items()])
 
-    def mend(words):
+    def correct(words):
         with database.reading() as session:
             return {word: search.correct_spelling(session, word) for word in words}
 
-    return mend
+    return correct
 
 
-def test_typing_errors_are_corrected(mend):
+def test_typing_errors_are_corrected(correct):
     assert len(TYPED) == 31
-    mended = mend(TYPED)
-    missed = {word: mended[word] for word, meant in TYPED.items() if mended[word] != meant}
+    corrected = correct(TYPED)
+    missed = {word: corrected[word] for word, meant in TYPED.items() if corrected[word] != meant}
     assert len(missed) <= 4, missed
-    assert set(missed.values()) <= set(TYPED)  # what is not mended stays as it was typed
+    assert set(missed.values()) <= set(TYPED)  # a word without a correction stays as typed
 
 
-def test_words_for_unsold_products_stay_unchanged(mend):
+def test_words_for_unsold_products_stay_unchanged(correct):
     assert len(NOT_SOLD) == 35
-    changed = {word: better for word, better in mend(NOT_SOLD).items() if better != word}
+    changed = {word: better for word, better in correct(NOT_SOLD).items() if better != word}
     assert len(changed) <= 4, changed
     assert not {"lego", "wine"} & set(changed)
 

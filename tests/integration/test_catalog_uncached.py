@@ -1,4 +1,4 @@
-"""Lists that miss every cache: how many at once, and for how long the edge keeps them."""
+"""Uncached lists: the limit of concurrent ones, and their time to live at the edge."""
 
 from contextlib import ExitStack
 
@@ -18,10 +18,10 @@ def mug_on_shelf(database):
 
 @pytest.fixture
 def no_turns(runtime):
-    """Every place of the process is taken, as by a client that makes prices up."""
-    with ExitStack() as held:
+    """Fills the bulkhead of the process."""
+    with ExitStack() as admitted:
         for _ in range(runtime.settings.threads // 2 + runtime.settings.threads // 4):
-            held.enter_context(runtime.list_bulkhead.admissions)
+            admitted.enter_context(runtime.list_bulkhead.admissions)
         yield
 
 

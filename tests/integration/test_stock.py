@@ -15,7 +15,7 @@ WAIT_S = 10
 
 @pytest.fixture
 def product_ids(database):
-    """Three products with five pieces each; their ids."""
+    """The ids of three products with five pieces each."""
     with database.transaction() as session:
         category = make_category(session)
         return [make_product(session, category, slug, on_hand=5).id for slug in ("mug", "tray", "lamp")]
@@ -23,17 +23,17 @@ def product_ids(database):
 
 @pytest.fixture(params=STRATEGIES)
 def stock(request):
-    """Each way of taking stock; alone, even the naive one is right."""
+    """Each stock strategy; without concurrency even the naive one is correct."""
     return STRATEGIES[request.param]()
 
 
 @pytest.fixture(params=[name for name in STRATEGIES if name != "naive"])
 def safe_stock(request):
-    """Each way that is right in company too."""
+    """Each strategy that is correct under concurrency."""
     return STRATEGIES[request.param]()
 
 
-def standing(database, product_id):
+def stock_of(database, product_id):
     with database.reading() as session:
         item = session.get_one(StockItem, product_id)
         return item.on_hand, item.reserved
@@ -47,17 +47,17 @@ def change(database, function, quantities):
 def test_reservation_becomes_sale_and_sale_can_be_returned(database, product_ids, stock):
     mug = product_ids[0]
     change(database, stock.reserve, {mug: 2})
-    assert standing(database, mug) == (5, 2)
+    assert stock_of(database, mug) == (5, 2)
     change(database, stock.commit_reserved, {mug: 2})
-    assert standing(database, mug) == (3, 0)
+    assert stock_of(database, mug) == (3, 0)
     change(database, stock.restock, {mug: 2})
-    assert standing(database, mug) == (5, 0)
+    assert stock_of(database, mug) == (5, 0)
 
 
 def test_a_released_reservation_leaves_no_trace(database, product_ids, stock):
     change(database, stock.reserve, {product_ids[0]: 2})
     change(database, stock.release, {product_ids[0]: 2})
-    assert standing(database, product_ids[0]) == (5, 0)
+    assert stock_of(database, product_ids[0]) == (5, 0)
 
 
 def test_stock_changes_report_sold_out_and_available_again(database, product_ids, stock):
@@ -72,7 +72,7 @@ def test_each_insufficient_product_is_named_and_nothing_reserved(database, produ
     with pytest.raises(OutOfStock) as refused:
         change(database, stock.reserve, {mug: 6, tray: 1, lamp: 9})
     assert refused.value.errors == {"mug": "5 left", "lamp": "5 left"}
-    assert standing(database, tray) == (5, 0)
+    assert stock_of(database, tray) == (5, 0)
 
 
 def test_product_without_stock_row_is_out_of_stock(database, product_ids, stock):
@@ -91,7 +91,7 @@ def test_constraint_refuses_sale_without_reservation(database, product_ids, safe
 @pytest.mark.parametrize("function", ["release", "commit_reserved"])
 def test_naive_strategy_writes_rows_that_pass_the_constraint(database, product_ids, function):
     change(database, getattr(STRATEGIES["naive"](), function), {product_ids[0]: 1})
-    assert standing(database, product_ids[0])[1] == 0
+    assert stock_of(database, product_ids[0])[1] == 0
 
 
 def test_products_are_locked_in_id_order_to_prevent_deadlock(database, product_ids, safe_stock):
@@ -101,14 +101,14 @@ def test_products_are_locked_in_id_order_to_prevent_deadlock(database, product_i
     with database.transaction() as holder:
         holder.execute(lock.where(StockItem.product_id == first))
         buyer.start()
-        _until_somebody_waits(database)
-        # the buyer waits for the first product and so must not hold the second one yet
+        _until_a_transaction_waits(database)
+        # the buyer waits for the lock on the first product, so it must not have locked the second one
         holder.execute(lock.where(StockItem.product_id == second))
     buyer.join(WAIT_S)
-    assert [standing(database, product_id)[1] for product_id in (first, second)] == [1, 1]
+    assert [stock_of(database, product_id)[1] for product_id in (first, second)] == [1, 1]
 
 
-def _until_somebody_waits(database):
+def _until_a_transaction_waits(database):
     waiting = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )

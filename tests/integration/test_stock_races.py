@@ -1,4 +1,4 @@
-"""Stock and its reservations, raced for by processes, timed out, and left behind."""
+"""Stock and its reservations under concurrency, lock timeouts and abandoned checkouts."""
 
 import multiprocessing
 import os
@@ -26,7 +26,7 @@ from tests.support.guest_carts import guest_with_cart
 _processes = multiprocessing.get_context("forkserver")
 TIMEOUT_S = 60
 LOCKED_OUT_S = 0.3
-"""Who has not read by then waits for a lock the other one holds."""
+"""A buyer that has not read the row in this time waits for the other buyer's lock."""
 SAFE = [name for name in STRATEGIES if name not in SWITCHES["checkout.stock"].unsafe]
 
 
@@ -36,7 +36,7 @@ def products_on_shelf(product_on_shelf, simulator):
     return lambda **pieces: [product_on_shelf(slug, on_hand=on_hand).id for slug, on_hand in pieces.items()]
 
 
-def standing(database):
+def stock_of(database):
     with database.reading() as session:
         rows = session.execute(select(StockItem.on_hand, StockItem.reserved).order_by(StockItem.product_id))
         return [tuple(row) for row in rows]
@@ -71,20 +71,20 @@ def test_safe_strategies_neither_oversell_nor_lose_pieces(database, settings, ru
                 " ON id = order_id AND status = 'paid') USING (product_id) GROUP BY product_id ORDER BY product_id"
             )
         ).scalars()
-        assert standing(database) == [(5 - pieces, 0) for pieces in sold]
+        assert stock_of(database) == [(5 - pieces, 0) for pieces in sold]
 
 
 def test_naive_strategy_loses_a_concurrent_update(database, products_on_shelf):
     (mug,) = products_on_shelf(mug=5)
-    _promise_at_once(database, STRATEGIES["naive"](), mug)
-    assert standing(database) == [(5, 1)]  # two promises were made
+    _reserve_concurrently(database, STRATEGIES["naive"](), mug)
+    assert stock_of(database) == [(5, 1)]  # two reservations were made
 
 
 @pytest.mark.parametrize("strategy", SAFE)
 def test_safe_strategies_lose_no_concurrent_update(database, products_on_shelf, strategy):
     (mug,) = products_on_shelf(mug=5)
-    _promise_at_once(database, STRATEGIES[strategy](), mug)
-    assert standing(database) == [(5, 2)]
+    _reserve_concurrently(database, STRATEGIES[strategy](), mug)
+    assert stock_of(database) == [(5, 2)]
 
 
 def test_locked_product_gets_a_response_within_the_timeout(
@@ -107,10 +107,10 @@ def test_pieces_of_an_unpaid_checkout_return_to_stock(database, settings, runtim
     products_on_shelf(mug=5)
     check_out_and_die(settings, (guest_with_cart(database, {"mug": 1}), "one"), RecoveryPoint.PLACED)
     completer = runtime.services().completer
-    assert (completer.run_once(), standing(database)) == (CompletionRound(), [(5, 1)])
+    assert (completer.run_once(), stock_of(database)) == (CompletionRound(), [(5, 1)])
     let_time_pass(database)
     assert completer.run_once() == CompletionRound(undone=1)
-    assert (standing(database), statuses(database)) == ([(5, 0)], {"cancelled": 1})
+    assert (stock_of(database), statuses(database)) == ([(5, 0)], {"cancelled": 1})
     assert completer.run_once() == CompletionRound()
 
 
@@ -119,7 +119,7 @@ def test_charged_reservation_becomes_a_sale(database, settings, runtime, product
     check_out_and_die(settings, (guest_with_cart(database, {"mug": 1}), "one"), RecoveryPoint.ANSWERED)
     let_time_pass(database)
     assert runtime.services().completer.run_once() == CompletionRound(paid=1)
-    assert (standing(database), statuses(database)) == ([(4, 0)], {"paid": 1})
+    assert (stock_of(database), statuses(database)) == ([(4, 0)], {"paid": 1})
 
 
 def test_reservation_stays_while_provider_is_unavailable(database, settings, runtime, products_on_shelf, simulator):
@@ -128,7 +128,7 @@ def test_reservation_stays_while_provider_is_unavailable(database, settings, run
     let_time_pass(database)
     simulator.kill()
     assert runtime.services().completer.run_once() == CompletionRound(left=1)
-    assert standing(database) == [(5, 1)]
+    assert stock_of(database) == [(5, 1)]
 
 
 def test_two_completers_at_once_release_each_reservation_once(database, settings, runtime, products_on_shelf):
@@ -143,7 +143,7 @@ def test_two_completers_at_once_release_each_reservation_once(database, settings
     assert sum(ends.get(timeout=TIMEOUT_S) for _ in completers) >= 3
     for completer in completers:
         completer.join(TIMEOUT_S)
-    assert (standing(database), statuses(database)) == ([(5, 0)], {"cancelled": 3})
+    assert (stock_of(database), statuses(database)) == ([(5, 0)], {"cancelled": 3})
 
 
 @pytest.mark.parametrize(
@@ -158,11 +158,11 @@ def test_kill_breaks_books_only_without_a_transaction(database, settings, runtim
     process.start()
     process.join(TIMEOUT_S)
     assert process.exitcode == -signal.SIGKILL
-    assert (statuses(database), standing(database)) == left  # off: an order that has no pieces
+    assert (statuses(database), stock_of(database)) == left  # without a transaction, an order has no reserved pieces
 
 
-def _promise_at_once(database, stock, product_id):
-    """Let two buyers read the row before either of them writes, as far as their way of taking it lets them."""
+def _reserve_concurrently(database, stock, product_id):
+    """Let two buyers read the row before one of them writes, as far as the strategy allows."""
     both_have_read = threading.Barrier(2)
 
     class Slow(type(stock)):
@@ -185,7 +185,7 @@ def _promise_at_once(database, stock, product_id):
 
 
 def _after(execute, barrier):
-    """Wait, after a query, until the other buyer has made hers; or for as long as a lock would keep her from it."""
+    """Wait after a query for the other buyer's query, or until a lock must have stopped the other buyer."""
 
     def executed(statement, *arguments, **options):
         result = execute(statement, *arguments, **options)

@@ -49,12 +49,12 @@ def test_every_motif_the_data_asks_for_can_be_drawn():
 
 def test_the_address_of_a_picture_names_motif_and_product():
     assert picture_url("mug", "a-mug") == f"/pictures/{drawing_version()}/mug/a-mug.svg"
-    assert re.fullmatch("[0-9a-f]{12}", drawing_version())  # as the edge's pattern has it
+    assert re.fullmatch("[0-9a-f]{12}", drawing_version())  # matches the edge's pattern
 
 
 @pytest.mark.parametrize("changed", [None, "drawing.py", "motifs/pen.py", "motifs/kitchen.py"])
 def test_picture_url_changes_with_the_drawing_code(monkeypatch, tmp_path, changed):
-    """Wherever that code lies: another host, or the same one after a restart, says the same."""
+    """The version is independent of the directory: each host computes the same one."""
     before, here = drawing_version(), Path(pictures.__file__).parent
     shutil.copytree(here / "motifs", tmp_path / "motifs")
     shutil.copy(here / "drawing.py", tmp_path)

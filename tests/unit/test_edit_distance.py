@@ -1,4 +1,4 @@
-"""How likely it is that one word was meant by another."""
+"""The weighted edit distance of typing errors."""
 
 import pytest
 from hypothesis import given

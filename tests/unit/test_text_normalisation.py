@@ -1,4 +1,4 @@
-"""One form for text that looks alike."""
+"""Unicode normalisation of texts."""
 
 import unicodedata
 
