@@ -37,7 +37,7 @@ def give_role(database, user_id, role):
         session.execute(update(User).where(User.id == user_id).values(role=role))
 
 
-def test_every_call_that_strangers_are_refused_says_so_in_front_of_its_fields(client, runtime):
+def test_calls_for_accounts_refuse_strangers_before_validating_fields(client, runtime):
     app = create_app(runtime)
     paths = app.api_doc["paths"]
     closed = {
@@ -57,20 +57,20 @@ def test_every_call_that_strangers_are_refused_says_so_in_front_of_its_fields(cl
 
 
 @pytest.mark.parametrize(("method", "path"), CLOSED)
-def test_a_stranger_is_told_that_before_what_is_wrong_with_the_fields(client, ann, method, path):
+def test_stranger_gets_401_before_field_errors(client, ann, method, path):
     body = None if method == "GET" else {"no": "field of this call"}
     assert client.open(path, method=method, json=body).status_code == 401
 
 
 @pytest.mark.parametrize(("method", "path"), [one for one in CLOSED if one[0] in ("POST", "PATCH")])
 @pytest.mark.parametrize("kind", ["application/json", "text/plain"])
-def test_a_stranger_is_told_that_before_what_is_wrong_with_the_body(client, ann, method, path, kind):
+def test_stranger_gets_401_before_body_errors(client, ann, method, path, kind):
     answer = client.open(path, method=method, data=b"{", content_type=kind)
     assert (answer.status_code, answer.json["type"]) == (401, "/problems/not-signed-in")
 
 
 @pytest.mark.parametrize(("method", "path"), [one for one in CLOSED if "/admin/" in one[1]])
-def test_a_customer_is_told_that_before_what_is_wrong_with_the_fields(client, ann, method, path):
+def test_customer_gets_403_before_field_errors(client, ann, method, path):
     sign_in(client, ANN)
     body = None if method == "GET" else {"no": "field of this call"}
     assert client.open(path, method=method, json=body).status_code == 403
@@ -83,7 +83,7 @@ def test_a_customer_is_told_that_before_what_is_wrong_with_the_fields(client, an
         ("/admin/products/mug", {"method": "POST", "data": {"price": "7.00"}}),
     ],
 )
-def test_an_answer_that_was_kept_is_replayed_to_whoever_still_has_the_role(client, database, ann, path, options):
+def test_stored_response_is_replayed_only_to_accounts_with_the_role(client, database, ann, path, options):
     options = {**options, "headers": {"Idempotency-Key": "the-key"}}
     give_role(database, ann, "admin")
     sign_in(client, ANN)

@@ -74,7 +74,7 @@ def schema_of(schema, described):
     return {**schema, "components": described["components"]}
 
 
-def test_each_operation_has_a_name_of_its_own_that_says_what_it_does(described):
+def test_each_operation_has_a_unique_telling_name(described):
     names = [operation["operationId"] for _, _, operation in operations(described)]
     assert len(names) == len(set(names))
     assert [name for name in names if not re.fullmatch(r"checkout|[a-z]+(_[a-z]+)+", name)] == []
@@ -143,7 +143,7 @@ def test_the_examples_can_be_sent(described, runtime, database, token):
 
 
 @pytest.mark.parametrize(("value", "well"), [(3.0, True), (3, True), ("3", False), (True, False), (3.5, False)])
-def test_a_whole_number_is_one_however_it_is_written_and_nothing_else_is(
+def test_whole_numbers_are_accepted_in_every_spelling_and_nothing_else(
     described, runtime, database, token, value, well
 ):
     with database.transaction() as session:
@@ -184,7 +184,7 @@ def place(body, way, value):
 
 
 @pytest.mark.parametrize("turn", range(5))
-def test_who_asks_while_the_description_is_worked_out_is_given_all_of_it(runtime, turn):
+def test_request_during_the_build_gets_the_whole_description(runtime, turn):
     app, threads = create_app(runtime), 8
     together = threading.Barrier(threads)
 

@@ -35,12 +35,12 @@ def make(settings, database):
 
 
 @pytest.mark.parametrize(("left_s", "waits_s"), [(2.0, 2.0), (0.0, 0.0), (float("inf"), 5.0), (8.0, 5.0)])
-def test_a_wait_ends_with_the_caller_s_time_or_soon_after_the_server_s_own_time_out(left_s, waits_s):
+def test_wait_ends_at_deadline_or_after_statement_timeout(left_s, waits_s):
     assert WaitLimit(5.0, lambda: left_s).seconds() == waits_s + GRACE_S
 
 
 @pytest.mark.parametrize("block", ["reading", "transaction", "enclosing"])
-def test_a_statement_past_its_caller_s_deadline_is_cut_and_its_connection_is_not_used_again(make, block):
+def test_interrupted_statement_closes_its_connection(make, block):
     left = {"s": 5.0}
     database = make(lambda: left["s"])
     with database.reading() as session:
@@ -54,7 +54,7 @@ def test_a_statement_past_its_caller_s_deadline_is_cut_and_its_connection_is_not
         assert session.scalar(text("SELECT pg_backend_pid()")) != before
 
 
-def test_past_the_deadline_what_is_connected_still_writes_and_nobody_connects(make):
+def test_after_deadline_open_connections_write_and_no_new_one_opens(make):
     left = {"s": 5.0}
     database = make(lambda: left["s"])
     with database.transaction() as session:
@@ -66,7 +66,7 @@ def test_past_the_deadline_what_is_connected_still_writes_and_nobody_connects(ma
 
 
 @pytest.mark.parametrize("ports", [1, 3])
-def test_all_attempts_to_connect_together_end_with_the_caller_s_time(ports):
+def test_all_connection_attempts_together_end_at_the_deadline(ports):
     until = time.monotonic() + CALLER_S
     limit = WaitLimit(LONG_S, lambda: max(0.0, until - time.monotonic()))
     with socket.create_server(("127.0.0.1", 0)) as silent:  # its kernel takes connections, and nobody answers them
@@ -97,7 +97,7 @@ def stall(database, limit):
 
 @pytest.mark.parametrize("limit", ["transaction_timeout", "idle_in_transaction_session_timeout"])
 @pytest.mark.parametrize("block", ["reading", "enclosing"])
-def test_a_transaction_that_the_server_ended_is_told_to_come_back_and_the_next_one_goes_well(make, limit, block):
+def test_transaction_ended_by_server_gets_503_and_next_one_succeeds(make, limit, block):
     database = make(lambda: 5.0)
     with pytest.raises(ServiceUnavailable) as refused, getattr(database, block)():
         stall(database, limit)

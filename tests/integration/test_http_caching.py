@@ -128,7 +128,7 @@ def test_a_stale_answer_of_any_status_is_not_reused(edge, origin, code):
     assert entry(edge.get("/")) == "fwd=miss"
 
 
-def test_an_answer_to_somebody_who_said_who_he_is_is_not_reused(edge, origin):
+def test_response_to_authorized_request_is_not_reused(edge, origin):
     origin.reply = lambda asked: Reply(headers={**KEPT, "Expires": FUTURE})
     edge.get("/", Authorization="FOO")
     assert origin.asked[0].headers["authorization"] == "FOO"
@@ -162,21 +162,21 @@ def test_a_304_from_the_edge_carries_the_validator(edge, origin):
     assert (answer.status_code, answer.headers["ETag"]) == (304, '"v1"')
 
 
-def test_the_edge_never_says_304_to_who_has_another_answer_whatever_date_comes_with_it(edge, origin):
+def test_edge_sends_no_304_for_another_validator_despite_a_date(edge, origin):
     origin.reply = lambda asked: Reply(headers={**KEPT, "ETag": '"v1"', "Last-Modified": PAST})
     edge.get("/")
     for since in (PAST, FUTURE):
         assert edge.get("/", If_None_Match='"v0"', If_Modified_Since=since).status_code == 200
 
 
-def test_two_lines_of_validators_are_refused_by_nginx_and_told_so(edge, origin):
+def test_nginx_refuses_two_validator_lines_with_an_explanation(edge, origin):
     lines = 'If-None-Match: "v0"\r\nIf-None-Match: "v1"\r\n'
     answer = raw(edge.settings.port, f"GET / HTTP/1.1\r\nHost: shop\r\n{lines}Connection: close\r\n\r\n".encode())
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"If-None-Match stands on one line" in answer
 
 
-def test_a_304_from_the_application_carries_the_validator_and_if_none_match_comes_first(client, database):
+def test_304_carries_validator_and_if_none_match_precedes_the_date(client, database):
     with database.transaction() as session:
         make_product(session, make_category(session, "mugs"), "blue-mug")
     validator = client.get("/p/blue-mug").headers["ETag"]

@@ -83,7 +83,7 @@ def edit(runtime, slug, **change):
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-def test_every_public_answer_carries_a_weak_validator_as_it_may_be_compressed(client, path):
+def test_every_public_response_carries_a_weak_validator(client, path):
     answer = client.get(path)
     assert answer.status_code == 200
     assert answer.headers["ETag"].startswith('W/"')
@@ -91,7 +91,7 @@ def test_every_public_answer_carries_a_weak_validator_as_it_may_be_compressed(cl
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-def test_who_has_it_already_is_told_so_without_a_body(client, path):
+def test_current_validator_gets_304_without_a_body(client, path):
     known = client.get(path)
     again = client.get(path, headers={"If-None-Match": known.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
@@ -247,7 +247,7 @@ def test_other_methods_take_the_long_way(client):
     assert client.options(SCREEN).status_code == 200
 
 
-def test_an_edit_is_seen_by_the_next_request_on_the_short_way(client, runtime):
+def test_next_request_on_the_fast_path_sees_an_edit(client, runtime):
     assert [price(client, "blue-mug") for _ in range(3)][-1] != 4_242
     edit(runtime, "blue-mug", price=4_242)
     assert price(client, "blue-mug") == 4_242

@@ -183,7 +183,7 @@ def test_every_value_of_a_switch_changes_something_measurable(client, runtime, b
     assert len(set(found.values())) == len(found), found
 
 
-def test_the_list_shows_every_switch_its_values_and_how_it_stands(client):
+def test_list_shows_every_switch_with_values_and_current_value(client):
     client.put("/api/v1/switches/cache.shared", json={"value": "off"})
     items = {item["name"]: item for item in client.get("/api/v1/switches").json["items"]}
     assert set(items) == set(SWITCHES)
@@ -216,13 +216,13 @@ def test_an_unsafe_value_is_refused_outside_the_lab(database, name, value):
         SwitchStore(database, allow_unsafe=False).set(name, value)
 
 
-def test_an_unsafe_value_that_a_lab_has_left_behind_is_not_in_force_outside_it(database):
+def test_unsafe_value_left_by_a_lab_is_ignored_in_production(database):
     SwitchStore(database, allow_unsafe=True).set("checkout.stock", "naive")
     SwitchStore(database, allow_unsafe=True).set("cache.shared", "off")
     assert SwitchStore(database, allow_unsafe=False).load() == {"cache.shared": "off"}
 
 
-def test_a_stored_value_that_no_longer_exists_counts_as_the_default():
+def test_unknown_stored_value_counts_as_the_default():
     assert SwitchSnapshot.from_stored({"cache.shared": "sideways", "gone": "on"}) == SwitchSnapshot.from_stored({})
 
 
@@ -270,7 +270,7 @@ def test_the_command_names_the_nearest_switch_and_exits_with_2(command, words):
     assert "Did you mean cache.shared?" in answer.output
 
 
-def test_a_flip_is_in_force_in_every_process_within_a_second(settings, database, blue_mug, tmp_path):
+def test_every_process_applies_a_change_within_a_second(settings, database, blue_mug, tmp_path):
     servers = [WebServer(settings, tmp_path / name) for name in ("one", "two")]
     try:
         for server in servers:

@@ -74,7 +74,7 @@ def test_a_deadlock_is_run_again_until_both_are_done(database, products):
     assert meet_in_a_circle(products, database.run_in_transaction) == {"there": "done", "back": "done"}
 
 
-def test_where_nothing_is_run_again_the_loser_of_a_deadlock_is_told_to_come_back(database, products):
+def test_deadlock_loser_without_retries_gets_503(database, products):
     def once(change):
         with database.transaction() as session:
             change(session)
@@ -84,7 +84,7 @@ def test_where_nothing_is_run_again_the_loser_of_a_deadlock_is_told_to_come_back
     assert len(set(titles(database))) == 1
 
 
-def test_a_lock_that_is_not_free_in_time_is_told_to_come_back(database, settings, products):
+def test_lock_timeout_gets_503_with_retry_after(database, settings, products):
     impatient = Database(build_engine(settings.model_copy(update={"db_lock_timeout_ms": 50})))
     with database.transaction() as session:
         rename(session, products[0], "held")
@@ -94,7 +94,7 @@ def test_a_lock_that_is_not_free_in_time_is_told_to_come_back(database, settings
     impatient.engine.dispose()
 
 
-def test_what_follows_from_a_change_follows_the_commit_and_never_a_rollback(database, products):
+def test_hooks_run_after_commit_and_never_after_rollback(database, products):
     seen = []
     with database.transaction() as session:
         rename(session, products[0], "committed")
@@ -103,7 +103,7 @@ def test_what_follows_from_a_change_follows_the_commit_and_never_a_rollback(data
     assert seen == ["committed"]
 
 
-def test_what_was_to_follow_a_change_does_not_follow_its_rollback(database):
+def test_hooks_of_a_rolled_back_change_do_not_run(database):
     seen = []
 
     def change():
@@ -116,7 +116,7 @@ def test_what_was_to_follow_a_change_does_not_follow_its_rollback(database):
     assert seen == []
 
 
-def test_blocks_inside_an_enclosing_transaction_are_one_and_reads_among_them_see_it(database, products):
+def test_blocks_and_reads_join_the_enclosing_transaction(database, products):
     with database.enclosing():
         with database.transaction() as session:
             rename(session, products[0], "first")
@@ -191,7 +191,7 @@ def in_a_load(database, then):
 
 @pytest.mark.parametrize("way", [in_one_block, in_one_of_several, in_what_is_run_again, in_a_load])
 @pytest.mark.parametrize("deferred", [False, True])
-def test_a_block_in_which_an_error_was_swallowed_does_not_end_well(database, products, way, deferred):
+def test_block_with_a_swallowed_error_raises(database, products, way, deferred):
     seen, before = [], titles(database)
 
     def then(session):
@@ -229,7 +229,7 @@ def test_last_words_are_part_of_the_transaction_they_end(database, products, ope
     assert titles(database) == ["fails: False", "last"]
 
 
-def test_last_words_that_are_refused_leave_no_warning_of_the_driver_s(database, products, caplog):
+def test_failed_pipelined_statement_logs_no_driver_warning(database, products, caplog):
     def refused():
         with database.transaction() as session:
             for word in [FAILING, *[DEFERRED] * 300]:  # so many that the refusal arrives while they are being sent
@@ -261,7 +261,7 @@ class Elsewhere:
 
 @pytest.mark.parametrize("statement", ["SELECT CAST(:given AS text)", "SELECT CAST(:given AS jsonb)"])
 @pytest.mark.parametrize("given", ["a\0b", '"a\\u0000b"', "a\ud800b", '"a\\ud800b"'])
-def test_what_postgresql_cannot_hold_is_refused_in_our_words(database, statement, given):
+def test_text_that_postgresql_cannot_store_is_refused_plainly(database, statement, given):
     if "jsonb" not in statement and "\\u" in given:
         return  # six harmless letters
     for block in (database.transaction, database.reading):

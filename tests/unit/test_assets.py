@@ -33,7 +33,7 @@ def test_an_asset_may_be_kept_for_ever(folder):
         assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
 
 
-def test_what_a_script_imports_may_be_kept_too(folder):
+def test_imported_script_is_cached_for_ever_too(folder):
     app = build(folder)
     imported = address(app, "js/page.js").replace("page.js", "toast.js")
     assert imported == address(app, "js/toast.js")

@@ -41,6 +41,6 @@ def test_a_proxy_that_says_nothing_is_the_client():
     assert (found["REMOTE_ADDR"], found["wsgi.url_scheme"]) == ("127.0.0.1", "http")
 
 
-def test_what_is_no_network_is_refused():
+def test_invalid_proxy_network_is_refused():
     with pytest.raises(ConfigurationError, match="SHOP_TRUSTED_PROXIES"):
         TrustedProxyMiddleware(lambda *_: [], "localhost")

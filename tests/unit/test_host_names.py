@@ -42,7 +42,7 @@ PRODUCTION = {
         "_",
     ],
 )
-def test_production_is_called_what_the_settings_say_and_by_this_machine_what_it_likes(host):
+def test_production_accepts_configured_hosts_and_local_names(host):
     assert HostNames(load_settings(**PRODUCTION)).is_ours(host)
 
 

@@ -36,6 +36,6 @@ def test_no_header_is_no_condition():
 
 
 @pytest.mark.parametrize("header", ["", " ", ",", "v1", '"v1', '"v1" "v2"', '"v1", *', 'w/"v1"', '"v\n1"', '"v1",v2'])
-def test_what_is_no_list_of_tags_is_refused_as_malformed(header):
+def test_malformed_list_of_entity_tags_is_refused(header):
     with pytest.raises(BadRequest, match="double quotes"):
         IfMatch.parse(header)

@@ -51,18 +51,18 @@ def text(html: str) -> str:
 
 
 @pytest.mark.parametrize("value", [Money(129_900), PRICE, MoneySchema(amount=129_900)])
-def test_money_reads_the_same_from_an_object_and_from_the_api(value):
+def test_money_from_object_and_api_is_formatted_alike(value):
     assert template_filters.money(value) == "€1,299.00"
 
 
 @pytest.mark.parametrize(
     "value", [datetime(2025, 5, 3, tzinfo=UTC), "2025-05-03T10:00:00Z", "2025-05-03T10:00:00+00:00"]
 )
-def test_a_date_reads_the_same_from_a_moment_and_from_its_text(value):
+def test_date_from_datetime_and_text_is_formatted_alike(value):
     assert template_filters.date(value) == "3 May 2025"
 
 
-def test_a_time_of_day_is_told_in_utc_whatever_its_zone():
+def test_time_of_day_is_shown_in_utc():
     assert template_filters.clock_time("2025-05-03T10:05:00+02:00") == "08:05 UTC"
 
 
@@ -118,7 +118,7 @@ def test_a_card_says_when_nothing_is_left(render):
     assert "Sold out" in render("{{ ui.product_card(card) }}", card=CARD | {"in_stock": False})
 
 
-def test_a_field_ties_its_hint_and_its_error_to_the_input(render):
+def test_field_links_hint_and_error_to_its_input(render):
     html = render('{{ ui.field("email", "E-mail", error="Too short", hint="We never share it", maxlength=9) }}')
     assert 'aria-describedby="hint-email error-email"' in html
     assert 'aria-invalid="true"' in html
@@ -138,7 +138,7 @@ def test_an_optional_field_says_so(render):
     assert " required" not in html
 
 
-def test_the_error_summary_links_to_each_field_but_not_to_the_form(render):
+def test_error_summary_links_fields_but_not_the_form(render):
     html = render("{{ ui.error_summary(errors) }}", errors={"email": "Too short", "form": "Not now"})
     assert '<a href="#field-email">Too short</a>' in html
     assert "<li>Not now</li>" in html
@@ -211,7 +211,7 @@ def test_a_highlighted_title_keeps_its_marks(render):
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 422, 500, 503])
-def test_an_error_page_has_one_heading_and_the_request_to_quote(app, status):
+def test_error_page_has_one_heading_and_the_request_id(app, status):
     with app.test_request_context("/nowhere"):
         html = render_template("error.html", status=status, title="T", detail=HOSTILE, id="r-1")
     assert html.count("<h1") == 1
@@ -233,21 +233,21 @@ def test_the_header_shows_the_departments_it_is_given(app):
     assert 'href="/c/kitchen" aria-current="page"' in html
 
 
-def test_a_page_about_something_being_away_needs_nothing_that_may_be_away(app):
+def test_server_error_page_renders_without_any_server(app):
     app.jinja_env.globals["departments"] = lambda: 1 / 0
     with app.test_request_context("/"):
         html = render_template("error.html", status=503, title="T", detail="D", id="r-1")
     assert "Something went wrong on our side" in html
 
 
-def test_a_page_without_a_menu_of_its_own_asks_for_it(app):
+def test_page_without_a_menu_loads_the_departments(app):
     app.jinja_env.globals["departments"] = lambda: [{"name": "Kitchen", "url": "/c/kitchen", "children": []}]
     with app.test_request_context("/"):
         html = render_template("error.html", status=404, title="T", detail="D", id="r-1")
     assert 'href="/c/kitchen"' in html
 
 
-def test_a_link_to_a_page_this_profile_lacks_is_left_out(app):
+def test_links_to_pages_of_other_profiles_are_left_out(app):
     with app.test_request_context("/"):
         without = render_template("error.html", status=404, title="T", detail="D", id="r-1")
     app.add_url_rule("/lab", "lab.index", lambda: "")

@@ -56,14 +56,14 @@ def test_clearing_the_session_clears_both(client):
     assert (client.get_cookie("session"), client.get_cookie("notes")) == (None, None)
 
 
-def test_the_value_of_one_cookie_is_not_believed_in_the_other(client):
+def test_value_of_one_cookie_is_invalid_in_the_other(client):
     client.get("/tell/thanks")
     client.set_cookie("session", client.get_cookie("notes").value)
     client.delete_cookie("notes")
     assert client.get("/told").text == ""
 
 
-def test_a_message_in_the_one_cookie_of_an_older_build_is_shown_once(client):
+def test_message_in_an_older_single_cookie_is_shown_once(client):
     older = {"cart": "hers", "_flashes": [["message", "thanks"]]}
     interface = client.application.session_interface
     client.set_cookie("session", interface.get_signing_serializer(client.application).dumps(older))

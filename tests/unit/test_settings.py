@@ -16,7 +16,7 @@ def test_an_unknown_variable_is_refused_with_the_nearest_name(environment):
         load_settings()
 
 
-def test_an_address_is_read_from_the_name_every_platform_uses_and_from_no_other(environment):
+def test_server_address_is_read_from_the_unprefixed_variable_only(environment):
     environment(DATABASE_URL="postgresql://elsewhere/shop")
     assert load_settings().database_url == "postgresql://elsewhere/shop"
     environment(SHOP_DATABASE_URL="postgresql://elsewhere/shop")
@@ -40,7 +40,7 @@ def test_an_address_is_read_from_the_name_every_platform_uses_and_from_no_other(
         ("SHOP_EDGE", "perhaps", "is neither true nor false"),
     ],
 )
-def test_a_value_that_does_not_fit_is_refused_by_the_name_of_its_variable(environment, name, value, says):
+def test_invalid_value_is_refused_by_the_name_of_its_variable(environment, name, value, says):
     environment(**{name: value})
     with pytest.raises(ConfigurationError) as refused:
         load_settings()
@@ -55,7 +55,7 @@ def faults(**values):
     return set()
 
 
-def test_every_kind_of_fault_a_setting_can_have_is_said_in_plain_words():
+def test_every_type_of_setting_error_has_a_plain_message():
     kinds = [faults(**dict.fromkeys(Settings.model_fields, value)) for value in ("x", "-1", "1e9", "nan", "0.5")]
     assert set().union(*kinds) <= set(MESSAGES)
     assert all(kinds)
@@ -66,13 +66,13 @@ def test_settings_do_not_change_once_read():
         load_settings().port = 1
 
 
-def test_a_process_given_the_environment_of_settings_reads_the_same_settings(environment, tmp_path):
+def test_settings_survive_a_round_trip_through_the_environment(environment, tmp_path):
     settings = load_settings(port=9000, cache_url="redis://there/1", var_dir=tmp_path, secret_key="a key")
     environment(**settings.as_environment())
     assert load_settings() == settings
 
 
-def test_a_relative_var_directory_is_the_same_one_for_a_server_started_elsewhere(environment, tmp_path, monkeypatch):
+def test_relative_var_directory_becomes_absolute(environment, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     environment(SHOP_VAR_DIR="state")
     assert load_settings().var_dir == tmp_path / "state"

@@ -13,7 +13,7 @@ def tokens(*keys, purpose="link", clock=None):
     return SignedTokens(keys or ("a key",), purpose, clock or FakeClock())
 
 
-def test_a_token_says_what_was_signed_until_its_time_is_over():
+def test_token_is_valid_until_it_expires():
     clock = FakeClock()
     signer = tokens(clock=clock)
     token = signer.sign("ord_1", DAY)
@@ -35,7 +35,7 @@ def test_no_changed_token_is_believed():
 @pytest.mark.parametrize(
     "token", ["", ".", "ord_1", "ord_1.1", "ord_1..", "é.1.x", "x" * 10_000, "ord_1.x.y", "a.b.c.d"]
 )
-def test_what_is_no_token_is_not_believed(token):
+def test_malformed_token_is_refused(token):
     assert tokens().read(token) is None
 
 
@@ -43,7 +43,7 @@ def test_a_token_of_one_purpose_is_none_of_another():
     assert tokens(purpose="pass").read(tokens().sign("ord_1", DAY)) is None
 
 
-def test_tokens_survive_a_change_of_the_key_and_not_its_removal():
+def test_tokens_survive_a_key_change_but_not_its_removal():
     old = tokens("old").sign("ord_1", DAY)
     assert tokens("new", "old").read(old) == "ord_1"
     assert tokens("new").read(old) is None

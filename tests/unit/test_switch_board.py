@@ -7,7 +7,7 @@ from shop.switches.registry import SwitchPoller
 PATIENCE_S = 20
 
 
-def test_a_reading_that_began_before_a_flip_does_not_undo_what_was_read_after_it():
+def test_older_read_does_not_overwrite_a_newer_one():
     reading, may_end = threading.Event(), threading.Event()
 
     def load():
