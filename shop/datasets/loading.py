@@ -122,7 +122,13 @@ def load(settings: Settings, dataset: str, size: str, plan: LoadPlan, progress: 
         connection.execute("INSERT INTO datasets (name, size) VALUES (%s, %s) ON CONFLICT DO NOTHING", (dataset, size))
         rows = _run_steps(connection, plan, progress)
         findings = tuple(plan.findings())
-        _mark_complete(connection, findings)
+        report = json.dumps([finding.to_json() for finding in findings])
+        with connection.transaction():
+            for table in TABLES_WITH_IDS:
+                continue_numbering(connection, table)
+            connection.execute("UPDATE datasets SET completed_at = clock_timestamp(), report = %s", (report,))
+        # The first requests then have index-only scans and correct estimates of the planner.
+        connection.execute("VACUUM (ANALYZE)")
     progress.finish()
     return LoadReport(dataset, size, rows, time.monotonic() - started, False, findings)
 
@@ -234,13 +240,3 @@ def _run_steps(connection: Connection, plan: LoadPlan, progress: LoadProgress) -
             connection.execute("INSERT INTO seed_steps (name, rows) VALUES (%s, %s)", (step.name, rows))
         total += rows
     return total
-
-
-def _mark_complete(connection: Connection, findings: tuple[SourceFinding, ...]) -> None:
-    report = json.dumps([finding.to_json() for finding in findings])
-    with connection.transaction():
-        for table in TABLES_WITH_IDS:
-            continue_numbering(connection, table)
-        connection.execute("UPDATE datasets SET completed_at = clock_timestamp(), report = %s", (report,))
-    # The first requests then have index-only scans and correct estimates of the planner.
-    connection.execute("VACUUM (ANALYZE)")

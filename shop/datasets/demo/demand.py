@@ -87,7 +87,13 @@ class DemoDemand:
         first = self._products.at_rank(zipf(random.random(), self._products.count))
         neighbours = self._neighbours[self._products.category(first)]
         product_ids = {first: None}
-        for _ in range(_basket_size(random.random()) - 1):
+        draw = random.random()
+        for count, share in BASKET_SIZES:
+            size = count
+            draw -= share
+            if draw < 0:
+                break
+        for _ in range(size - 1):
             kind = random.random()
             if kind < COMPANION:
                 companion = zipf(random.random(), COMPANIONS)
@@ -106,11 +112,3 @@ class DemoDemand:
     def _from_category(self, category: int, draw: float) -> int:
         bestsellers = self._products.bestsellers[category]
         return bestsellers[zipf(draw, len(bestsellers))]
-
-
-def _basket_size(draw: float) -> int:
-    for size, share in BASKET_SIZES:
-        draw -= share
-        if draw < 0:
-            return size
-    return BASKET_SIZES[-1][0]

@@ -73,15 +73,14 @@ class CategoryPlan:
             raise RefusedRow(f"there is no category {slug!r}: name it in the column 'category'")
         if same_name is not None:
             raise RefusedRow(f"category {name!r} is there already, and its slug is {same_name.slug!r}")
-        return self._add(PlannedCategory(slug or self._unused_slug(name, parent), name, parent))
-
-    def _unused_slug(self, name: str, parent: PlannedCategory | None) -> str:
-        base = slugify(name)
-        if not base:
-            raise RefusedRow(f"no slug can be made from the category {name!r}: give one in the column 'category_slug'")
-        with_parent = slugify(f"{parent.name} {name}") if parent else base
-        candidates = [base, with_parent, *(f"{base}-{number}" for number in range(2, len(self._by_slug) + 3))]
-        return next(slug for slug in candidates if slug not in self._by_slug)
+        if not slug:
+            base = slugify(name)
+            if not base:
+                raise RefusedRow(f"no slug can be made from the category {name!r}: set the column 'category_slug'")
+            with_parent = slugify(f"{parent.name} {name}") if parent else base
+            candidates = [base, with_parent, *(f"{base}-{number}" for number in range(2, len(self._by_slug) + 3))]
+            slug = next(candidate for candidate in candidates if candidate not in self._by_slug)
+        return self._add(PlannedCategory(slug, name, parent))
 
     def _add(self, category: PlannedCategory) -> PlannedCategory:
         self._by_slug[category.slug] = category
