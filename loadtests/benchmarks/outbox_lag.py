@@ -105,7 +105,7 @@ def _write_orders(
             )  # fmt: skip
             session.add(order)
             session.flush()
-            confirmation.paid(session, order)
+            confirmation.order_paid(session, order)
         written[public_id] = time.time()
     runtime.close()
     return written, (away, back + SETTLING_S if back else 0.0)

@@ -23,7 +23,7 @@ TITLES: Mapping[EventType, str] = MappingProxyType(
 )
 DETAILS: Mapping[EventType, str] = MappingProxyType(
     {
-        EventType.ORDER_PLACED: "The items are set aside for you.",
+        EventType.ORDER_PLACED: "The items are reserved for you.",
         EventType.PAYMENT_CHARGED: "We are packing your parcel.",
         EventType.PAYMENT_DECLINED: "Nothing was charged.",
         EventType.ORDER_SHIPPED: "Your parcel is on its way.",
