@@ -1,6 +1,6 @@
 """Faults: which dependencies can be broken on purpose, and the channel over which a fault is requested.
 
-Problem: nobody knows how a store behaves with a dead or hanging cache until it has been tried.
+Problem: the behaviour of a store with a dead or hanging cache is unknown until it is tried.
 Method: a client writes a request into the stack's run directory. The supervisor, which owns the servers, reads it
 several times a second, breaks the real process, and writes a report. Each of the two small files has one writer and is
 replaced whole. The two sides share no server: the broken one is never needed to end its own fault. A stack offers only
@@ -33,7 +33,7 @@ NOT_OURS = "The stack is another user's: set its faults as that user."
 
 @dataclass(frozen=True, slots=True)
 class FaultKind:
-    """What can be done to one dependency.
+    """The faults of one dependency.
 
     Args:
         name: the dependency.
@@ -151,7 +151,7 @@ class FaultChannel:
     """File-based channel between a client that requests a fault and the supervisor that applies it.
 
     Args:
-        run_dir: of the stack whose servers are meant.
+        run_dir: of the stack that runs the servers.
     """
 
     def __init__(self, run_dir: Path) -> None:

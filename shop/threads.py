@@ -1,4 +1,4 @@
-"""What every owner of a thread needs: a report that it died, and a fresh start after a fork.
+"""Threads of a process: the fault of a dead thread, and new locks and sockets after a fork.
 
 When a needed thread dies, nothing fails at once: copies are served after their invalidation, switches keep their old
 values. So each owner of such a thread reports its fault, and the health probe of the process asks for it.

@@ -2,8 +2,8 @@
 
 Switches become objects here, and for the cache in ``shop/cache_wiring.py``. A :class:`ProcessRuntime` holds the costly
 objects that a process shares (pools, clients). :class:`StoreServices` is the object graph for one snapshot of the
-switches. Graphs are cheap and kept. A request takes its graph once, so it sees one snapshot from start to end, and no
-use case reads a switch.
+switches. A graph is cheap, and it is stored for its snapshot. A request takes its graph once, so it sees one snapshot
+from start to end, and no use case reads a switch.
 """
 
 import logging
@@ -160,7 +160,7 @@ class ProcessRuntime:
     provider_resilience: ProviderResilience
     mailer: MailTransport
     email_templates: EmailTemplates
-    _graphs: dict[SwitchSnapshot, StoreServices] = field(default_factory=dict)
+    _graphs: dict[SwitchSnapshot, StoreServices] = field(default_factory=dict, init=False)
 
     def services(self) -> StoreServices:
         """Return the services for the current snapshot of the switches."""

@@ -208,7 +208,7 @@ def test_log_in_succeeds_when_hash_renewal_is_refused(runtime, database, ann):
 @pytest.fixture
 def full_house(runtime):
     """A store in which as many log-ins are under way as may be."""
-    return create_app(replace(runtime, passwords=PasswordHashing(concurrent=0, waiting=0), _graphs={})).test_client()
+    return create_app(replace(runtime, passwords=PasswordHashing(concurrent=0, waiting=0))).test_client()
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
-"""What the application tells the edge: how long, and under which tags its keys were written down."""
+"""The caching headers for the edge, and the keys that are registered under each tag."""
+
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
 
+from shop.app import create_app
 from shop.catalog.editing import ProductChange
 from shop.catalog.pictures.drawing import picture_url
 from shop.patterns.caching import CATALOGUE, LIVE, SEARCH
@@ -14,16 +17,20 @@ from shop.wiring import build
 from tests.support.factories import make_category, make_product
 
 
-@pytest.fixture
-def told(client, database):
-    """What the edge is told about a public page."""
-    with database.transaction() as session:
-        make_product(session, make_category(session, "mugs"), "blue-mug")
+def edge_requests(client):
+    """Return a function that requests a public page like the edge."""
 
     def ask(path="/p/blue-mug", **headers):
         return client.get(path, headers={"X-Edge-Key": path, **headers}, environ_base={"REMOTE_ADDR": "10.1.2.3"})
 
     return ask
+
+
+@pytest.fixture
+def told(client, database):
+    with database.transaction() as session:
+        make_product(session, make_category(session, "mugs"), "blue-mug")
+    return edge_requests(client)
 
 
 @pytest.fixture
@@ -103,14 +110,14 @@ def test_a_failure_sends_the_edge_to_what_it_holds(told, database):
     assert "X-Accel-Redirect" not in told("/p/no-such-mug", **{"X-Edge-Holds": "1"}).headers
 
 
-def test_answers_without_registered_key_are_cached_for_seconds(told, runtime, monkeypatch):
-    nobody = SurrogateKeyIndex(f"redis://127.0.0.1:{free_port()}/0", 100, runtime.clock)
-    monkeypatch.setattr(runtime, "edge_registry", nobody)
-    runtime._graphs.clear()
-    assert (lifetime(told()), bounds(told())) == ("3", None)  # and is never served afterwards
-    assert lifetime(told("/search?q=mug")) == "3"
-    assert lifetime(told(picture_url("mug", "blue-mug"))) == "21600"  # carries no tag: nothing would end it anyway
-    nobody.close()
+@pytest.mark.usefixtures("told")
+def test_answers_without_registered_key_are_cached_for_seconds(runtime):
+    unreachable = SurrogateKeyIndex(f"redis://127.0.0.1:{free_port()}/0", 100, runtime.clock)
+    ask = edge_requests(create_app(replace(runtime, edge_registry=unreachable)).test_client())
+    assert (lifetime(ask()), bounds(ask())) == ("3", None)  # the edge never serves it afterwards
+    assert lifetime(ask("/search?q=mug")) == "3"
+    assert lifetime(ask(picture_url("mug", "blue-mug"))) == "21600"  # it has no tag, so no purge would end it
+    unreachable.close()
 
 
 def test_the_time_of_the_edges_request_is_returned(told):

@@ -230,7 +230,7 @@ def test_repeated_message_sends_one_mail_with_valid_link(runtime, client, databa
 def test_failed_mail_does_not_count_towards_link_limit(runtime, client, database, ann):
     ask(client)
     (message,) = taken(runtime)
-    broken = replace(runtime, mailer=FaultInjectingMailer(runtime.mailer, lambda: "down"), _graphs={})
+    broken = replace(runtime, mailer=FaultInjectingMailer(runtime.mailer, lambda: "down"))
     for _ in range(LINKS_MAX + 1):
         with pytest.raises(MailFailed):
             broken.services().password_mail.handle(message)
