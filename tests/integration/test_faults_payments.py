@@ -1,4 +1,4 @@
-"""The fault `payments`, done to a real simulator; how it is mended when it hangs, was killed, or has no thread left."""
+"""The fault `payments` on a real simulator, also while that hangs, was killed, or has no free thread."""
 
 import threading
 import time
@@ -13,55 +13,56 @@ from shop.stack.program import ServerProgram
 from tests.support.payments_simulator import THREADS
 from tests.support.polling import until
 
+PROGRAM = ServerProgram("payments", ("simulator",), 0, lambda: True)
+
 
 @pytest.fixture
-def victim(simulator):
-    """What the supervisor does to the simulator; good manners again at the end."""
+def target(simulator):
+    """The fault target of the simulator; its behaviour is reset at the end."""
     simulator.start()
-    program = ServerProgram("payments", ("simulator",), 0, lambda: True)
-    victim = PaymentsFaultTarget(program, lambda: simulator.pid, ProviderLedger(simulator.home / FILE))
-    yield victim
-    victim.end()
+    target = PaymentsFaultTarget(PROGRAM, lambda: simulator.pid, ProviderLedger(simulator.home / FILE))
+    yield target
+    target.end()
     simulator.behave()
     simulator.start()
 
 
-def manners(simulator):
+def behaviour(simulator):
     return simulator.admin("GET", "settings").json()
 
 
-def test_slow_provider_is_slow_until_the_fault_ends(simulator, victim, monkeypatch):
+def test_slow_provider_is_slow_until_the_fault_ends(simulator, target, monkeypatch):
     monkeypatch.setitem(BEHAVIOURS, "slow", BEHAVIOURS["slow"].model_copy(update={"latency_ms": 400}))
-    victim.apply("slow")
+    target.apply("slow")
     began = time.monotonic()
     assert simulator.charge("f-slow").status_code == 201
     assert time.monotonic() - began >= 0.4
-    victim.apply(NONE)
-    assert manners(simulator)["latency_ms"] == 0
+    target.apply(NONE)
+    assert behaviour(simulator)["latency_ms"] == 0
 
 
-def test_failing_provider_answers_503_and_charges_nothing(simulator, victim, monkeypatch):
+def test_failing_provider_answers_503_and_charges_nothing(simulator, target, monkeypatch):
     monkeypatch.setitem(BEHAVIOURS, "failing", BEHAVIOURS["failing"].model_copy(update={"error_rate": 1}))
-    victim.apply("failing")
+    target.apply("failing")
     assert simulator.charge("f-failing").status_code == 503
-    victim.apply(NONE)
+    target.apply(NONE)
     assert simulator.charges("f-failing") == []
 
 
-def test_manual_settings_return_when_the_fault_ends(simulator, victim):
+def test_manual_settings_return_when_the_fault_ends(simulator, target):
     simulator.behave(latency_ms=30, decline_rate=1)
-    victim.apply("slow")
-    assert (manners(simulator)["latency_ms"], manners(simulator)["decline_rate"]) == (12_000, 1)
-    victim.apply(NONE)
-    assert (manners(simulator)["latency_ms"], manners(simulator)["decline_rate"]) == (30, 1)
+    target.apply("slow")
+    assert (behaviour(simulator)["latency_ms"], behaviour(simulator)["decline_rate"]) == (12_000, 1)
+    target.apply(NONE)
+    assert (behaviour(simulator)["latency_ms"], behaviour(simulator)["decline_rate"]) == (30, 1)
 
 
-def test_slow_fault_is_cleared_while_all_threads_wait(simulator, victim, monkeypatch):
+def test_slow_fault_is_cleared_while_all_threads_wait(simulator, target, monkeypatch):
     slow_ms = 1_500
     monkeypatch.setitem(BEHAVIOURS, "slow", BEHAVIOURS["slow"].model_copy(update={"latency_ms": slow_ms}))
 
     def mended_in_time():
-        victim.apply("slow")
+        target.apply("slow")
         took_ms, ended = [], []
 
         def call(key):
@@ -75,7 +76,7 @@ def test_slow_fault_is_cleared_while_all_threads_wait(simulator, victim, monkeyp
             caller.start()
         until(lambda: not has_a_thread_left(simulator))
         too_late = bool(ended)
-        victim.apply(NONE)
+        target.apply(NONE)
         had_to_ask = bool(ended)
         for caller in callers:
             caller.join()
@@ -95,35 +96,35 @@ def has_a_thread_left(simulator):
         return False
 
 
-def test_killed_provider_restarts_slow_and_new_stack_without_faults(simulator, victim):
-    victim.apply("slow")
+def test_killed_provider_restarts_slow_and_new_stack_without_faults(simulator, target):
+    target.apply("slow")
     simulator.kill()
     simulator.start()
-    assert manners(simulator)["latency_ms"] == 12_000
-    PaymentsFaultTarget(victim._program, lambda: None, ProviderLedger(simulator.home / FILE))
-    assert manners(simulator)["latency_ms"] == 0
+    assert behaviour(simulator)["latency_ms"] == 12_000
+    PaymentsFaultTarget(PROGRAM, lambda: None, ProviderLedger(simulator.home / FILE))
+    assert behaviour(simulator)["latency_ms"] == 0
 
 
-def test_hang_to_slow_and_back_leaves_nothing(simulator, victim):
-    victim.apply("hang")
+def test_hang_to_slow_and_back_leaves_nothing(simulator, target):
+    target.apply("hang")
     with pytest.raises(httpx.ReadTimeout):
         httpx.get(f"{simulator.url}/livez", timeout=0.3)
-    victim.apply("slow")
-    assert manners(simulator)["latency_ms"] == 12_000
-    victim.apply("hang")
-    victim.apply(NONE)
-    assert manners(simulator)["latency_ms"] == 0
+    target.apply("slow")
+    assert behaviour(simulator)["latency_ms"] == 12_000
+    target.apply("hang")
+    target.apply(NONE)
+    assert behaviour(simulator)["latency_ms"] == 0
 
 
-def test_request_fails_if_the_ledger_cannot_be_written(simulator, victim, tmp_path, monkeypatch):
+def test_request_fails_if_the_ledger_cannot_be_written(simulator, target, tmp_path, monkeypatch):
     monkeypatch.setattr("shop.payments.simulator.ledger.BUSY_TIMEOUT_S", 0.1)
-    desk = FaultChannel(tmp_path)
-    faults = FaultDispatcher(desk, {"payments": victim})
+    channel = FaultChannel(tmp_path)
+    faults = FaultDispatcher(channel, {"payments": target})
     said = []
 
     def order() -> None:
         try:
-            desk.request("payments", "slow")
+            channel.request("payments", "slow")
         except Exception as error:  # noqa: BLE001 - looked at below
             said.append(str(error))
 
@@ -134,6 +135,6 @@ def test_request_fails_if_the_ledger_cannot_be_written(simulator, victim, tmp_pa
             time.sleep(0.01)
         ordering.join()
     assert "could not be applied" in said[0]
-    assert desk.report() == FaultReport(
-        ("payments",), {"payments": NONE}, desk.report().request_id, desk.report().failed
+    assert channel.report() == FaultReport(
+        ("payments",), {"payments": NONE}, channel.report().request_id, channel.report().failed
     )
