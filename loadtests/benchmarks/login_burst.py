@@ -30,10 +30,10 @@ from servers import serve
 from shop.lab.statistics import percentile
 
 PROMISE = 20.0
-"""What a shopper may wait during the burst, at most, over what she waits without one."""
+"""The most that a shopper may wait during the burst, as a multiple of the wait without one."""
 SHOPPERS = 4
 EVERY_S = 0.08
-"""From one question of a shopper to her next."""
+"""Interval between two requests of a shopper."""
 CREDENTIALS = {"email": "shopper@shop.test", "password": "let-me-shop"}
 QUIET_S = 1.0
 TIMEOUT_S = 60

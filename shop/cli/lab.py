@@ -58,8 +58,8 @@ def show(name: str, as_json: bool) -> None:  # noqa: FBT001
     rules = experiment.verdict
     conditions = (
         ("The problem shows when", rules.problem_when),
-        ("Right when", rules.correct_when),
-        ("Worth it when", rules.confirmed_when),
+        ("Correct when", rules.correct_when),
+        ("Timing confirmed when", rules.confirmed_when),
     )
     verdict = "\n".join(f"{label} {'; '.join(rule)}" for label, rule in conditions if rule)
     text = (

@@ -1,1 +1,1 @@
-"""Experiments: flip one switch of the running store, load it, and judge what changed. Over HTTP only."""
+"""Experiments: each changes one switch of the running store, offers load, and judges the figures. It uses HTTP only."""

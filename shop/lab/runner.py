@@ -46,7 +46,7 @@ class ExperimentRunner:
     """Runs one experiment against a running store. The caller restores the switches.
 
     Args:
-        experiment: what to run.
+        experiment: the experiment to run.
         store: a client of the store.
         watcher: shows progress.
         run_phase: runs one phase of load.
