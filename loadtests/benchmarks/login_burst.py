@@ -38,7 +38,7 @@ CREDENTIALS = {"email": "shopper@shop.test", "password": "let-me-shop"}
 QUIET_S = 1.0
 TIMEOUT_S = 60
 LEAD_S = 0.1
-"""From telling the clients when to begin until they do."""
+"""Time between the announcement of the begin and the begin."""
 JSON = {"Content-Type": "application/json"}
 
 
