@@ -47,7 +47,7 @@ from shop.payments.api import create_webhook
 from shop.production_rules import require_production
 from shop.settings import load_settings
 from shop.web import (
-    access,
+    access_control,
     assets,
     deadline,
     idempotency,
@@ -87,7 +87,7 @@ def create_app(runtime: ProcessRuntime) -> OpenAPI:
     app.wsgi_app = TrustedProxyMiddleware(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     deadline.install(app, settings.request_timeout_ms / 1000)
     security.install(app, hosts)
-    access.install(app)
+    access_control.install(app)
     security.install_body_check(app)
     problems.install(app)
     assets.install(app)

@@ -10,7 +10,7 @@ Source: RFC 5321, 4.1.2 (Mailbox) and 4.5.3.1.1 (the length of its local part); 
 from functools import lru_cache
 
 from shop.errors import InvalidFields
-from shop.storable import storable
+from shop.storable_text import storable
 
 EMAIL_MAX = 254
 """RFC 5321's longest path, without its brackets."""

@@ -41,7 +41,7 @@ from shop.checkout.confirmation import (
     OrderEmails,
     QueuedConfirmation,
 )
-from shop.checkout.handover import move_checkout_keys
+from shop.checkout.guest_handover import move_checkout_keys
 from shop.checkout.link_mail import LinkMailConsumer
 from shop.checkout.payment_reconciler import PaymentReconciler
 from shop.checkout.payment_webhooks import PaymentWebhooks
@@ -92,7 +92,7 @@ from shop.switches.registry import SwitchPoller, SwitchSnapshot
 from shop.switches.store import SwitchStore
 from shop.web.edge_headers import EdgeBypass, EdgeCacheable, EdgeCaching
 from shop.web.fast_path import CachedResponseFastPath
-from shop.web.http_caching import BrowserCaching, EtagCaching, NoBrowserCaching
+from shop.web.http_caching import BrowserCaching, EtagRevalidation, NoBrowserCaching
 
 _log = logging.getLogger(__name__)
 
@@ -193,7 +193,7 @@ class ProcessRuntime:
     def _compose(self, snapshot: SwitchSnapshot) -> StoreServices:
         settings, database = self.settings, self.database
         cache = self.cache.compose(snapshot)
-        browser = EtagCaching() if snapshot["cache.browser"] == "on" else NoBrowserCaching()
+        browser = EtagRevalidation() if snapshot["cache.browser"] == "on" else NoBrowserCaching()
         edge: EdgeCaching = EdgeBypass()
         if snapshot["cache.edge"] == "on":
             edge = EdgeCacheable(self.edge_registry, self.clock, snapshot.parameter(TTL_SCALE))

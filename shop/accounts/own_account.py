@@ -15,7 +15,7 @@ from shop.accounts.password_changes import PasswordChanges
 from shop.accounts.password_policy import PASSWORD_MAX, PASSWORD_MIN
 from shop.accounts.service import AccountService
 from shop.errors import InvalidFields, StateConflict
-from shop.web.access import needs_account
+from shop.web.access_control import needs_account
 from shop.web.idempotency import ignores_idempotency_key
 from shop.web.identity import SignedInIdentity, require_identity
 from shop.web.openapi import AUTH_REQUIRED, ApiBlueprint

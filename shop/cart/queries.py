@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from shop.cart.cart_lines import LockedLine
 from shop.cart.models import MAX_LINES, MAX_QUANTITY, Cart, CartItem
-from shop.database.pipelined_commit import DeferredStatement
+from shop.database.pipelined_commit import PipelinedStatement
 from shop.database.transactions import Database
 from shop.money import Money
 
@@ -153,4 +153,4 @@ def remove_bought(session: Session, cart_id: uuid.UUID, bought: Mapping[int, int
         bought: product id to pieces.
     """
     row = {"cart_id": cart_id, "product_ids": list(bought), "pieces": list(bought.values())}
-    Database.execute_with_commit(session, DeferredStatement(REMOVE_BOUGHT, row))
+    Database.execute_with_commit(session, PipelinedStatement(REMOVE_BOUGHT, row))

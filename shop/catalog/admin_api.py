@@ -10,7 +10,7 @@ from shop.catalog.cached_responses import entity_tag
 from shop.catalog.editing import ProductChange
 from shop.catalog.requests import ProductAddition, ProductEdit, ProductPath, WriteCondition
 from shop.catalog.service import CatalogService
-from shop.web.access import needs_role
+from shop.web.access_control import needs_role
 from shop.web.http_caching import NO_STORE
 from shop.web.identity import ADMIN
 from shop.web.openapi import AUTH_REQUIRED, ApiBlueprint, sends

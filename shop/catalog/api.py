@@ -12,7 +12,7 @@ from shop.catalog.negative_caching import cache_not_found
 from shop.catalog.requests import ProductPath, ProductsQuery, ReviewsQuery
 from shop.catalog.service import CatalogService
 from shop.patterns.caching import CacheableResponse
-from shop.web.access import needs_account
+from shop.web.access_control import needs_account
 from shop.web.http_caching import NO_STORE
 from shop.web.identity import require_identity
 from shop.web.openapi import AUTH_REQUIRED, ApiBlueprint, sends

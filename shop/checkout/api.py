@@ -10,9 +10,9 @@ from shop.cart.api import CartAnswer, cart_answer
 from shop.cart.service import CartService
 from shop.cart.sessions import current_owner
 from shop.checkout.cancellation import OrderCancellation
+from shop.checkout.demo_cards import refuse_test_card
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.service import CheckoutService, DeclinedCheckout, EarlierCheckoutPaid, PaidOrder
-from shop.checkout.test_cards import refuse_test_card
 from shop.errors import CartChanged, StateConflict
 from shop.orders.api import OrderPath, problem_responses
 from shop.orders.order_access import current_viewer

@@ -13,9 +13,9 @@ from shop.cart.service import CartService
 from shop.cart.sessions import current_owner
 from shop.checkout.agreement import PurchaseAgreement, lines_fingerprint
 from shop.checkout.cancellation import OrderCancellation
+from shop.checkout.demo_cards import TEST_CARDS, refuse_test_card
 from shop.checkout.details import read_form
 from shop.checkout.service import CheckoutService, DeclinedCheckout, EarlierCheckoutPaid, PaidOrder
-from shop.checkout.test_cards import TEST_CARDS, refuse_test_card
 from shop.errors import (
     AlreadyPaid,
     CartChanged,

@@ -12,7 +12,7 @@ from shop.cli.output import emit, pluralize
 from shop.lab.broken_books import BrokenBooks
 from shop.reconciliation.audit import LOOK_AGAIN_S, UNDER_WAY_S, audit
 from shop.reconciliation.findings import AuditResult
-from shop.storable import storable
+from shop.storable_text import storable
 from shop.wiring import build
 
 SHOWN = 50

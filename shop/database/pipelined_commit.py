@@ -19,7 +19,7 @@ Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class DeferredStatement:
+class PipelinedStatement:
     """A statement whose result is not needed; it is sent with COMMIT.
 
     Args:
@@ -31,7 +31,7 @@ class DeferredStatement:
     parameters: Parameters | None = None
 
 
-def commit_pipelined(connection: Connection, statements: Sequence[DeferredStatement]) -> None:
+def commit_pipelined(connection: Connection, statements: Sequence[PipelinedStatement]) -> None:
     """Send the statements and COMMIT in one packet, in this order.
 
     SQLAlchemy's own commit, which follows, has nothing to do and sends nothing. (psycopg's ``commit()`` inside a

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from shop.backoff import ExponentialBackoff
 from shop.database.connection import require_unbroken
 from shop.database.errors import TransactionConflict, busy_error, translate_db_errors
-from shop.database.pipelined_commit import DeferredStatement, commit_pipelined
+from shop.database.pipelined_commit import PipelinedStatement, commit_pipelined
 
 T = TypeVar("T")
 AfterCommitHook = Callable[[], None]
@@ -70,7 +70,7 @@ class OuterTransaction:
         self._connection = connection
         self._transaction = connection.begin()
         self._hooks: list[AfterCommitHook] = []
-        self._deferred: list[DeferredStatement] = []
+        self._deferred: list[PipelinedStatement] = []
 
     @property
     def is_open(self) -> bool:
@@ -90,7 +90,7 @@ class OuterTransaction:
             self._hooks += session.info.pop(_HOOKS, [])
             self._deferred += session.info.pop(_DEFERRED, [])
 
-    def execute_with_commit(self, statement: DeferredStatement) -> None:
+    def execute_with_commit(self, statement: PipelinedStatement) -> None:
         """Run a statement at the end of the transaction, sent together with its COMMIT."""
         self._deferred.append(statement)
 
@@ -225,7 +225,7 @@ class Database:
         session.info.setdefault(_HOOKS, []).append(hook)
 
     @staticmethod
-    def execute_with_commit(session: Session, statement: DeferredStatement) -> None:
+    def execute_with_commit(session: Session, statement: PipelinedStatement) -> None:
         """Run a statement at the end of the session's transaction, sent together with its COMMIT.
 
         It costs no round trip of its own, so it cannot return a result.

@@ -10,7 +10,7 @@ from shop.errors import AuthenticationRequired
 from shop.orders.order_access import SIGN_IN, current_viewer, require_viewer
 from shop.orders.schemas import OrderPage, OrderSchema, order_json, orders_json
 from shop.orders.service import MAX_REASON_LENGTH, CloseRefund, OrderService
-from shop.web.access import needs, needs_role
+from shop.web.access_control import needs, needs_role
 from shop.web.identity import ADMIN, require_identity
 from shop.web.openapi import AUTH_OPTIONAL, AUTH_REQUIRED, ApiBlueprint
 from shop.web.private_response import keep_private

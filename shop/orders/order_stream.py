@@ -16,7 +16,7 @@ from sqlalchemy import Row, Table, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from shop.database.pipelined_commit import DeferredStatement
+from shop.database.pipelined_commit import PipelinedStatement
 from shop.database.transactions import Database
 from shop.errors import NotFound
 from shop.money import Money
@@ -152,7 +152,7 @@ class OrderStreams:
             }
             for position, line in enumerate(new.lines, start=1)
         ]
-        Database.execute_with_commit(session, DeferredStatement(_INSERT_LINE, lines))
+        Database.execute_with_commit(session, PipelinedStatement(_INSERT_LINE, lines))
         stored = STREAMS.append(session, head.id, 0, [serialize(placed)])
         self._projection.update(session, head.id, fold(stored))
         return head

@@ -21,7 +21,7 @@ from sqlalchemy import Table, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from shop.database.pipelined_commit import DeferredStatement
+from shop.database.pipelined_commit import PipelinedStatement
 from shop.database.transactions import Database
 from shop.orders.models import STREAMS, OrderSummary, OrderToProject
 from shop.orders.order_state import OrderState, fold
@@ -47,7 +47,7 @@ class InlineProjection:
 
     def update(self, session: Session, order_id: int, state: OrderState) -> None:
         """Write the summary."""
-        Database.execute_with_commit(session, DeferredStatement(UPSERT, summary(order_id, state)))
+        Database.execute_with_commit(session, PipelinedStatement(UPSERT, summary(order_id, state)))
 
 
 class AsyncProjection:
@@ -56,7 +56,7 @@ class AsyncProjection:
     def update(self, session: Session, order_id: int, state: OrderState) -> None:
         """Queue the event for the projector."""
         Database.execute_with_commit(
-            session, DeferredStatement(ENQUEUE, {"order_id": order_id, "version": state.version})
+            session, PipelinedStatement(ENQUEUE, {"order_id": order_id, "version": state.version})
         )
 
 

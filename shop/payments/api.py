@@ -7,7 +7,7 @@ from flask import Blueprint, request
 
 from shop.clock import Clock
 from shop.errors import InvalidSignature
-from shop.payments.signatures import BadSignature, verify
+from shop.payments.webhook_signatures import WebhookVerificationError, verify
 from shop.payments.webhooks import WebhookHandler, parse_event
 
 PATH = "/webhooks/payments"
@@ -32,7 +32,7 @@ def create_webhook(get_handler: Callable[[], WebhookHandler], secret: str, clock
         headers = {name.lower(): value for name, value in request.headers.items()}
         try:
             verify(secret, headers, body, clock.now().timestamp())  # before the body is parsed
-        except BadSignature as error:
+        except WebhookVerificationError as error:
             _log.warning("webhook_rejected", extra={"reason": str(error)})
             raise InvalidSignature("This message is not signed by the payments provider.") from error
         event = parse_event(body)

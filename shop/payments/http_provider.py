@@ -24,7 +24,7 @@ from shop.payments.provider import (
     ProviderRefused,
     RequestInProgress,
 )
-from shop.storable import is_storable, storable
+from shop.storable_text import is_storable, storable
 
 MAX_CONNECTIONS = 16
 """Most calls in progress in a process: at least the number of its request threads."""

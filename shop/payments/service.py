@@ -13,7 +13,7 @@ from sqlalchemy import ARRAY, Table, Text, any_, bindparam, func, insert, or_, s
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from shop.database.pipelined_commit import DeferredStatement
+from shop.database.pipelined_commit import PipelinedStatement
 from shop.database.transactions import Database
 from shop.errors import NotFound, ProviderUnavailable, StateConflict
 from shop.money import Money
@@ -32,7 +32,7 @@ from shop.payments.provider import (
 from shop.payments.refunds import refund_key, refund_remainder
 from shop.payments.transitions import OWED_STATUSES, PREDECESSORS, PaymentStatus
 from shop.payments.webhooks import WebhookEvent
-from shop.storable import is_storable
+from shop.storable_text import is_storable
 
 _payments = cast(Table, Payment.__table__)
 _INSERT = insert(_payments).inline().values(claimed_until=func.clock_timestamp() + bindparam("claimed_for"))
@@ -100,7 +100,7 @@ class PaymentService:
             "charge_key": charge_key,
             "claimed_for": self._claim,
         }
-        Database.execute_with_commit(session, DeferredStatement(_INSERT, row))
+        Database.execute_with_commit(session, PipelinedStatement(_INSERT, row))
 
     def claim(self, session: Session, order_id: int) -> bool:
         """Claim a pending payment for the caller; return false if another request holds it, or if it is settled."""

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from shop.errors import BadRequest
 from shop.money import Money
-from shop.storable import is_storable
+from shop.storable_text import is_storable
 
 
 class WebhookEventType(StrEnum):

@@ -10,7 +10,7 @@ from pathlib import Path
 from flask import Flask, Response, request, send_from_directory, url_for
 
 from shop.patterns.caching import digest
-from shop.web.fingerprint import tree_hash
+from shop.web.folder_hash import tree_hash
 from shop.web.http_caching import REVALIDATE
 
 YEAR_S = 365 * 24 * 3600

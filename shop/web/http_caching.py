@@ -34,7 +34,7 @@ class BrowserCaching(Protocol):
         """Return whether the browser has this very response."""
 
 
-class EtagCaching:
+class EtagRevalidation:
     """Browsers store public responses and revalidate them."""
 
     def headers(self, policy: CachePolicy, body_digest: str) -> Headers:

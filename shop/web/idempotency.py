@@ -25,7 +25,7 @@ from shop.patterns.idempotency.key_lease import KeyLease, NoLease
 from shop.patterns.idempotency.key_owners import ANONYMOUS_PREFIX
 from shop.patterns.idempotency.keys import RequestKey
 from shop.patterns.idempotency.policy import IdempotencyPolicy
-from shop.patterns.idempotency.rules import ReplayedRequest, StoredResponse, is_storable, is_storable_refusal
+from shop.patterns.idempotency.replay_rules import ReplayedRequest, StoredResponse, is_storable, is_storable_refusal
 from shop.web.request_services import request_services
 
 V = TypeVar("V", bound=Callable[..., Any])

@@ -59,7 +59,7 @@ def install(app: Flask, hosts: HostNames) -> None:
 
 
 def install_body_check(app: Flask) -> None:
-    """Check the JSON body of every API call; install it after the access control (:mod:`shop.web.access`)."""
+    """Check the JSON body of every API call; install it after the access control (:mod:`shop.web.access_control`)."""
     app.before_request(check_body)
 
 

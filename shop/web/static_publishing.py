@@ -6,7 +6,7 @@ from pathlib import Path
 
 from shop.atomic_files import atomic_write
 from shop.settings import PROJECT_ROOT
-from shop.web.fingerprint import tree_hash
+from shop.web.folder_hash import tree_hash
 
 READABLE_BY_ALL = 0o644
 """Mode of the published files: nginx may run as another account."""

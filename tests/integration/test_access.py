@@ -5,7 +5,7 @@ from sqlalchemy import update
 
 from shop.accounts.models import User
 from shop.app import create_app
-from shop.web.access import access_check
+from shop.web.access_control import access_check
 from shop.web.openapi import AUTH_REQUIRED
 from tests.support.accounts import make_account, sign_in
 from tests.support.factories import make_category, make_product

@@ -9,7 +9,7 @@ from shop.cart.models import MAX_LINES, Cart, CartItem
 from shop.cart.service import CartOwner
 from shop.catalog.models import Product, StockItem
 from shop.errors import StateConflict
-from shop.patterns.idempotency.rules import MAX_BODY
+from shop.patterns.idempotency.replay_rules import MAX_BODY
 from tests.support.accounts import make_account, sign_in
 from tests.support.factories import make_category, make_product
 

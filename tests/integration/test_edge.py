@@ -11,7 +11,7 @@ import pytest
 
 from shop.patterns.edge import EdgeLogReader
 from shop.stack import edge as stack_edge
-from shop.web.fingerprint import tree_hash
+from shop.web.folder_hash import tree_hash
 from tests.support.edge import Edge, Origin, Reply, entry, raw
 from tests.support.polling import until
 

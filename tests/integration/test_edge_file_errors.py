@@ -12,7 +12,7 @@ from shop.patterns.caching.invalidation_bus import BusChannels
 from shop.patterns.caching.valkey_client import ThreadConnections
 from shop.patterns.edge import AnswersPurged, EdgeFlushed, ProxyCacheFiles, PurgeFailed, SurrogateKeyIndex, TagPurger
 from shop.patterns.edge.proxy_cache_files import PurgeIncomplete
-from shop.patterns.edge.purger import MAX_PENDING_TAGS
+from shop.patterns.edge.tag_purger import MAX_PENDING_TAGS
 from shop.patterns.observability.metrics import ProcessMetrics
 from shop.stack import edge as stack_edge
 from shop.stack.program import free_port

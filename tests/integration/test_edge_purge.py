@@ -17,8 +17,8 @@ from shop.patterns.caching import CATALOGUE, NEGATIVE, REFERENCE, SEARCH, LocalL
 from shop.patterns.caching.valkey_client import CacheUnavailable
 from shop.patterns.edge import AnswersPurged, EdgeFlushed, ProxyCacheFiles, SurrogateKeyIndex, TagPurger
 from shop.patterns.edge.hit_counter import EdgeTotals
-from shop.patterns.edge.purger import LATE_FILL_S, REPEAT_S, SLOWEST_FILL_S, STALE_WORKER_S
 from shop.patterns.edge.surrogate_keys import INDEX, STALE_S
+from shop.patterns.edge.tag_purger import LATE_FILL_S, REPEAT_S, SLOWEST_FILL_S, STALE_WORKER_S
 from shop.patterns.observability.metrics import ProcessMetrics
 from shop.stack import edge as stack_edge
 from shop.stack.program import free_port

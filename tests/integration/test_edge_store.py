@@ -23,8 +23,8 @@ from shop.checkout.details import CheckoutDetails
 from shop.clock import SystemClock
 from shop.orders.links import OrderLinks
 from shop.patterns.caching import NEGATIVE
-from shop.patterns.edge.purger import STALE_WORKER_S
 from shop.patterns.edge.surrogate_keys import INDEX
+from shop.patterns.edge.tag_purger import STALE_WORKER_S
 from shop.stack import edge as stack_edge
 from shop.stack.program import free_port
 from shop.switches.parameters import TTL_SCALE

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from shop.cart.service import CartOwner, CartService
 from shop.catalog import offers
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.handover import move_checkout_keys
+from shop.checkout.guest_handover import move_checkout_keys
 from shop.errors import InvalidFields, ShopError
 from shop.wiring import build
 from tests.support.checkout_processes import DETAILS

@@ -12,7 +12,7 @@ from shop.app import create_app
 from shop.cart.models import CartItem
 from shop.catalog.models import Product
 from shop.errors import ServiceUnavailable
-from shop.patterns.idempotency import keys, rules
+from shop.patterns.idempotency import keys, replay_rules
 from shop.patterns.idempotency.key_store import KeyStore
 from shop.patterns.idempotency.keys import RequestKey
 from shop.patterns.idempotency.models import IdempotencyKey
@@ -190,7 +190,7 @@ def test_refusals_of_strangers_and_guests_are_not_stored(browsers, database, slu
 
 
 def test_a_response_too_long_to_store_is_not_made_twice(browsers, database, monkeypatch):
-    monkeypatch.setattr(rules, "MAX_BODY", 100)
+    monkeypatch.setattr(replay_rules, "MAX_BODY", 100)
     ann = browsers(ANN)
     assert add(ann, "one").status_code == 200
     again = add(ann, "one")

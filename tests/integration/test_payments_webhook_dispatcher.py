@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from shop.payments.simulator import outbox
+from shop.payments.simulator import webhook_outbox
 from shop.payments.simulator.behaviour_settings import BehaviourSettings
 from shop.payments.simulator.ledger import ProviderLedger
-from shop.payments.simulator.outbox import WebhookOutbox
 from shop.payments.simulator.webhook_dispatcher import WebhookDispatcher
+from shop.payments.simulator.webhook_outbox import WebhookOutbox
 from tests.support.polling import until
 from tests.support.webhook_receiver import run_webhook_receiver
 
@@ -66,7 +66,7 @@ def test_new_and_due_webhooks_end_the_poll_pause(tmp_path, receiver, settings):
     for number, late_ms in enumerate((0, 300)):
         with books.writing() as connection:
             owed = behaved.model_copy(update={"webhook_delay_ms": late_ms})
-            outbox.enqueue(connection, owed, "charge.succeeded", {"key": f"w-{number}"})
+            webhook_outbox.enqueue(connection, owed, "charge.succeeded", {"key": f"w-{number}"})
         until(lambda: receiver.keys() == [f"w-{number}" for number in range(number + 1)])
 
 
@@ -104,7 +104,7 @@ def test_it_can_send_in_another_order(simulator, receiver):
         simulator.behave(webhook_reorder_rate=0)
         simulator.charge(f"w-second-{attempt}")
         until(lambda: len(receiver.received) == 2 * attempt)
-        by_chance = time.monotonic() - began < outbox.EXTRA_DELAY_S[0]  # of two couriers at once
+        by_chance = time.monotonic() - began < webhook_outbox.EXTRA_DELAY_S[0]  # of two couriers at once
         return receiver.keys()[-2:] == [f"w-second-{attempt}", f"w-first-{attempt}"] and not by_chance
 
     assert any(overtaken(attempt) for attempt in (1, 2, 3)), "for half a second at least, which a machine may sleep"

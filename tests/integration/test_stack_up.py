@@ -18,7 +18,7 @@ from subprocess import CompletedProcess
 import psycopg
 import pytest
 
-from shop.patterns.edge.purger import REPEAT_S, STALE_WORKER_S
+from shop.patterns.edge.tag_purger import REPEAT_S, STALE_WORKER_S
 from shop.stack import edge
 from shop.stack.process_identity import ProcessIdentity
 from tests.support import tutorial_runner

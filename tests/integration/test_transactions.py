@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 from shop.catalog.models import Product
 from shop.database.connection import StoreConnection, TransactionAborted
 from shop.database.engine import build_engine
-from shop.database.pipelined_commit import DeferredStatement
+from shop.database.pipelined_commit import PipelinedStatement
 from shop.database.transactions import Database, ExternalCallInTransaction, TransactionRolledBack, refuse_in_transaction
 from shop.errors import InvalidFields, NotFound, ServiceUnavailable
 from tests.support.factories import make_category, make_product
 
-DEFERRED = DeferredStatement(text("UPDATE products SET title = 'last' WHERE id = (SELECT max(id) FROM products)"))
-FAILING = DeferredStatement(text("UPDATE products SET price_amount = 0"))
+DEFERRED = PipelinedStatement(text("UPDATE products SET title = 'last' WHERE id = (SELECT max(id) FROM products)"))
+FAILING = PipelinedStatement(text("UPDATE products SET price_amount = 0"))
 
 
 @pytest.fixture

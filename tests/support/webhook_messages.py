@@ -3,7 +3,7 @@
 import json
 import time
 
-from shop.payments import signatures
+from shop.payments import webhook_signatures
 
 PATH = "/webhooks/payments"
 
@@ -16,7 +16,7 @@ def webhook_body(happened, charge, **changed):
 def signed_headers(settings, body, sent_at=None, secret=None):
     """Return the headers with the signature of a body."""
     at = int(time.time()) if sent_at is None else sent_at
-    return signatures.sign(secret or settings.payments_webhook_secret, "evt_1", at, body)
+    return webhook_signatures.sign(secret or settings.payments_webhook_secret, "evt_1", at, body)
 
 
 def post_webhook(client, settings, body, **more):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from shop.payments.signatures import verify
+from shop.payments.webhook_signatures import verify
 
 
 class WebhookReceiver:

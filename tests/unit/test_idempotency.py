@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shop.errors import BadRequest, InvalidFields, StateConflict
 from shop.patterns.idempotency import keys
 from shop.patterns.idempotency.keys import RequestKey
-from shop.patterns.idempotency.rules import (
+from shop.patterns.idempotency.replay_rules import (
     ClaimResult,
     ReplayedRequest,
     StoredResponse,

@@ -6,7 +6,7 @@ import pytest
 
 from shop.clock import FakeClock
 from shop.patterns.resilience import BreakerConfig, BreakerState, CircuitBreaker, CircuitOpen, NoBreaker
-from shop.patterns.resilience.window import SlidingWindow
+from shop.patterns.resilience.sliding_window import SlidingWindow
 
 RULES = BreakerConfig(slow_s=1.0, min_calls=10, open_s=5.0, failure_rate=0.5, slow_rate=0.8, window_s=10.0, probes=3)
 

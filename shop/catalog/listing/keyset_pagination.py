@@ -34,7 +34,7 @@ from shop.catalog.models import OFFERED, Product, StockItem
 
 
 @dataclass(frozen=True, slots=True)
-class ListPage:
+class KeysetPage:
     """Rows of :data:`cards.CARD_COLUMNS` in order, and the cursors of the next and the previous page."""
 
     rows: Sequence[AnyRow]
@@ -49,7 +49,7 @@ def category_page(
     order: SortOrder,
     cursor: PageCursor | None,
     limit: int,
-) -> ListPage:
+) -> KeysetPage:
     """Return a page of the products of some categories; one query."""
     category = func.unnest(literal(list(category_ids), ARRAY(BigInteger))).table_valued("id").render_derived("shelf")
     column = order.column
@@ -76,7 +76,7 @@ def search_page(
     cursor: PageCursor | None,
     limit: int,
     extra_columns: Sequence[ColumnElement[Any]],
-) -> ListPage:
+) -> KeysetPage:
     """Return a page of a search's matches; one query.
 
     Args:
@@ -110,7 +110,7 @@ def fetch_page(
     cursor: PageCursor | None,
     limit: int,
     extra_columns: Sequence[ColumnElement[Any]],
-) -> ListPage:
+) -> KeysetPage:
     """Read the cards of the first ``limit`` selected ids, and whether further ids follow."""
     page: Subquery = (
         selected.order_by(*_order_by(order, candidates.c.key, candidates.c.id, cursor)).limit(limit + 1).subquery()
@@ -120,16 +120,16 @@ def fetch_page(
     return slice_page(rows, order, cursor, limit)
 
 
-def slice_page(rows: Sequence[AnyRow], order: SortOrder, cursor: PageCursor | None, limit: int) -> ListPage:
+def slice_page(rows: Sequence[AnyRow], order: SortOrder, cursor: PageCursor | None, limit: int) -> KeysetPage:
     """Make a page, in its displayed order, of up to ``limit`` + 1 rows that were read away from the cursor."""
     backward = cursor is not None and cursor.backward
     more, shown = len(rows) > limit, list(rows[:limit])
     if backward:
         shown.reverse()
     if not shown:
-        return ListPage((), None, None)
+        return KeysetPage((), None, None)
     before, after = (more, True) if backward else (cursor is not None, more)
-    return ListPage(
+    return KeysetPage(
         shown,
         _row_cursor(shown[-1], order, backward=False) if after else None,
         _row_cursor(shown[0], order, backward=True) if before else None,

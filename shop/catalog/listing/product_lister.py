@@ -147,7 +147,7 @@ class ProductLister:
 
 
 def _listing(
-    page: keyset_pagination.ListPage, counted: ListFacets, showing_results_for: str | None = None
+    page: keyset_pagination.KeysetPage, counted: ListFacets, showing_results_for: str | None = None
 ) -> ProductListing:
     return ProductListing(
         items=[_highlighted_card(row) for row in page.rows],

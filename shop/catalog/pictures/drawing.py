@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from shop.catalog.pictures.motifs import FALLBACK, MOTIFS
 from shop.catalog.pictures.motifs.pen import PicturePen, circle, ellipse, rect, shape
-from shop.web.fingerprint import HASH_CHARS
+from shop.web.folder_hash import HASH_CHARS
 
 Colour = tuple[float, float, float]
 """Hue in degrees, saturation and lightness in percent."""

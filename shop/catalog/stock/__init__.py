@@ -16,7 +16,7 @@ in the caller's transaction.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from shop.catalog.stock.conditional import ConditionalStock
+from shop.catalog.stock.conditional_update import ConditionalStock
 from shop.catalog.stock.naive import NaiveStock
 from shop.catalog.stock.optimistic import OptimisticStock
 from shop.catalog.stock.pessimistic import PessimisticStock

@@ -10,7 +10,7 @@ comparison of the orders with the stock shows it.
 from sqlalchemy import Row, bindparam
 from sqlalchemy.orm import Session
 
-from shop.catalog.stock.conditional import ConditionalStock
+from shop.catalog.stock.conditional_update import ConditionalStock
 from shop.catalog.stock.pessimistic import READ_STOCK, WRITE_RESERVED
 from shop.catalog.stock.protocol import Quantities
 from shop.errors import StateConflict

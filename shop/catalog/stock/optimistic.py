@@ -10,7 +10,7 @@ from typing import ClassVar
 from sqlalchemy import bindparam
 from sqlalchemy.orm import Session
 
-from shop.catalog.stock.conditional import ConditionalStock
+from shop.catalog.stock.conditional_update import ConditionalStock
 from shop.catalog.stock.pessimistic import READ_STOCK, WRITE_RESERVED
 from shop.catalog.stock.protocol import ITEM
 from shop.catalog.stock.serializable import ATTEMPTS

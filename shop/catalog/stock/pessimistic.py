@@ -7,7 +7,7 @@ decision needs more than a condition in SQL; here it does not.
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
-from shop.catalog.stock.conditional import ConditionalStock
+from shop.catalog.stock.conditional_update import ConditionalStock
 from shop.catalog.stock.protocol import ITEM, ITEMS
 
 READ_STOCK = select(ITEM.on_hand, ITEM.reserved).where(ITEM.product_id == bindparam("product"))

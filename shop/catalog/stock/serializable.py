@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from sqlalchemy.orm import Session
 
-from shop.catalog.stock.conditional import ConditionalStock
+from shop.catalog.stock.conditional_update import ConditionalStock
 from shop.catalog.stock.pessimistic import READ_STOCK, WRITE_RESERVED
 
 ATTEMPTS = 12

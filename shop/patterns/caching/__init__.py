@@ -63,7 +63,7 @@ from shop.patterns.caching.refresh import HitCounter, RefreshAhead, RefreshWorke
 from shop.patterns.caching.shared import SharedLevel
 from shop.patterns.caching.stampede import EarlyExpiry, NoProtection, StampedeStrategy
 from shop.patterns.caching.valkey_client import CacheUnavailable
-from shop.patterns.caching.writing import CacheClient, EventInvalidation, TtlOnly, WriteThrough
+from shop.patterns.caching.write_strategies import CacheClient, EventInvalidation, TtlOnly, WriteThrough
 
 __all__ = [
     "CATALOGUE",

@@ -15,8 +15,8 @@ The parts, by their layer:
 
 from shop.patterns.edge.access_log import EdgeLogReader
 from shop.patterns.edge.proxy_cache_files import ProxyCacheFiles
-from shop.patterns.edge.purger import AnswersPurged, EdgeFlushed, Event, PurgeFailed, TagPurger
 from shop.patterns.edge.surrogate_keys import SurrogateKeyIndex
+from shop.patterns.edge.tag_purger import AnswersPurged, EdgeFlushed, Event, PurgeFailed, TagPurger
 
 __all__ = [
     "AnswersPurged",

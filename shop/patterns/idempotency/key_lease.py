@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from shop.database.transactions import Database
 from shop.patterns.idempotency.key_store import KeyStore
 from shop.patterns.idempotency.keys import RequestKey
-from shop.patterns.idempotency.rules import StoredResponse, raise_unless_claimed
+from shop.patterns.idempotency.replay_rules import StoredResponse, raise_unless_claimed
 
 ResponseBuilder = Callable[[Session, Any], StoredResponse | None]
 """Builds the response from the result of the work; reads only with the given session. ``None`` if it cannot be built

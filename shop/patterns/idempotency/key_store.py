@@ -12,9 +12,9 @@ from datetime import timedelta
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
-from shop.database.pipelined_commit import DeferredStatement
+from shop.database.pipelined_commit import PipelinedStatement
 from shop.patterns.idempotency.keys import RequestKey
-from shop.patterns.idempotency.rules import ClaimResult, StoredResponse
+from shop.patterns.idempotency.replay_rules import ClaimResult, StoredResponse
 
 CLAIM = text("""
 WITH turn AS MATERIALIZED (
@@ -110,19 +110,19 @@ class KeyStore:
         return ClaimResult(row.is_acquired, row.same_request, response)
 
     @staticmethod
-    def finish_statement(key: RequestKey, claim: uuid.UUID, response: StoredResponse) -> DeferredStatement:
+    def finish_statement(key: RequestKey, claim: uuid.UUID, response: StoredResponse) -> PipelinedStatement:
         """Return the statement that stores the response; it does nothing if another request took the claim over."""
-        return DeferredStatement(FINISH, {**_claim_parameters(key, claim), **asdict(response)})
+        return PipelinedStatement(FINISH, {**_claim_parameters(key, claim), **asdict(response)})
 
     @staticmethod
-    def release_statement(key: RequestKey, claim: uuid.UUID) -> DeferredStatement:
+    def release_statement(key: RequestKey, claim: uuid.UUID) -> PipelinedStatement:
         """Return the statement that releases a claimed key."""
-        return DeferredStatement(RELEASE, _claim_parameters(key, claim))
+        return PipelinedStatement(RELEASE, _claim_parameters(key, claim))
 
-    def store_statement(self, key: RequestKey, response: StoredResponse) -> DeferredStatement:
+    def store_statement(self, key: RequestKey, response: StoredResponse) -> PipelinedStatement:
         """Return the statement that stores a response without a claim: the request's transaction was rolled back."""
         parameters = _claim_parameters(key, uuid.uuid4()) | asdict(response)
-        return DeferredStatement(STORE, {**parameters, "fingerprint": key.fingerprint, "ttl": self._ttl})
+        return PipelinedStatement(STORE, {**parameters, "fingerprint": key.fingerprint, "ttl": self._ttl})
 
     @staticmethod
     def change_owner(session: Session, old_owner: str, new_owner: str, routes: Sequence[str]) -> None:

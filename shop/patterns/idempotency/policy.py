@@ -9,7 +9,7 @@ from shop.database.transactions import Database, OuterTransaction
 from shop.patterns.idempotency.key_lease import KeyLease, NoLease, PhasedLease, ResponseBuilder
 from shop.patterns.idempotency.key_store import KeyStore
 from shop.patterns.idempotency.keys import RequestKey
-from shop.patterns.idempotency.rules import StoredResponse, raise_unless_claimed
+from shop.patterns.idempotency.replay_rules import StoredResponse, raise_unless_claimed
 
 
 class KeyedWork(Protocol):

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from shop.patterns.edge.purger import EdgeFlushed, Event, PurgeFailed
+from shop.patterns.edge.tag_purger import EdgeFlushed, Event, PurgeFailed
 from shop.patterns.observability import metric_names
 
 _log = logging.getLogger("shop.edge_purger")

@@ -9,7 +9,7 @@ from typing import Any, cast
 from sqlalchemy import Table, insert, select
 from sqlalchemy.orm import Session
 
-from shop.database.pipelined_commit import DeferredStatement
+from shop.database.pipelined_commit import PipelinedStatement
 from shop.database.transactions import Database
 from shop.patterns.observability import correlation
 from shop.patterns.outbox.models import OutboxMessage
@@ -96,4 +96,4 @@ def enqueue(
         "request_id": correlation.request_id.get(),
         "traceparent": correlation.traceparent.get(),
     }
-    Database.execute_with_commit(session, DeferredStatement(INSERT, row))
+    Database.execute_with_commit(session, PipelinedStatement(INSERT, row))

@@ -26,10 +26,10 @@ from shop.errors import NotFound, ServiceUnavailable
 from shop.patterns.observability import correlation
 from shop.patterns.outbox.messages import QueueMessage
 from shop.patterns.outbox.models import OutboxMessage
-from shop.patterns.queue.dead_letters import CRASHES, CrashCounter, clear_holder, delete_record
 from shop.patterns.queue.failures import NoConsumer, PermanentFailure
 from shop.patterns.queue.models import DeadLetter
-from shop.storable import storable
+from shop.patterns.queue.poison_messages import CRASHES, CrashCounter, clear_holder, delete_record
+from shop.storable_text import storable
 
 DATABASE_RETRY_S = 1.0
 """Seconds between two attempts to record a delivery while the database is down."""

@@ -13,10 +13,10 @@ from shop.patterns.resilience.breaker import (
     DependencyBreaker,
     NoBreaker,
 )
-from shop.patterns.resilience.budget import RetryBudget
 from shop.patterns.resilience.deadlines import DeadlineExceeded, RequestDeadline
-from shop.patterns.resilience.limits import CallTimeout, NoTimeout, TimeLimit
 from shop.patterns.resilience.retry import BoundedRetry, NoRetry, RetryStrategy
+from shop.patterns.resilience.retry_budget import RetryBudget
+from shop.patterns.resilience.timeouts import CallTimeout, NoTimeout, TimeLimit
 
 __all__ = [
     "BoundedRetry",

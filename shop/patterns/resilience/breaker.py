@@ -18,7 +18,7 @@ from typing import Protocol, TypeVar
 
 from shop.clock import Clock
 from shop.patterns.resilience.events import BreakerChanged, Emit, ignore
-from shop.patterns.resilience.window import CallCounts, SlidingWindow
+from shop.patterns.resilience.sliding_window import CallCounts, SlidingWindow
 
 T = TypeVar("T")
 IsFailure = Callable[[Exception], bool | None]

@@ -16,8 +16,8 @@ from typing import Literal, Protocol, TypeVar
 
 from shop.backoff import ExponentialBackoff
 from shop.patterns.resilience import deadlines
-from shop.patterns.resilience.budget import RetryBudget
 from shop.patterns.resilience.events import Emit, NotRetried, RetryScheduled, ignore
+from shop.patterns.resilience.retry_budget import RetryBudget
 
 BACKOFF = ExponentialBackoff(base_s=0.1, cap_s=2.0)
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from shop.payments.simulator import behaviour_settings
 from shop.payments.simulator.behaviour_settings import BehaviourSettings
 from shop.payments.simulator.ledger import ProviderLedger, find_charge, write_refund
-from shop.payments.simulator.outbox import WebhookOutbox, enqueue
 from shop.payments.simulator.responses import refuse, respond
+from shop.payments.simulator.webhook_outbox import WebhookOutbox, enqueue
 
 PREFIX = "/admin"
 

@@ -23,9 +23,9 @@ from shop.payments.simulator.behaviour_settings import BehaviourSettings
 from shop.payments.simulator.calls import NotRefundable, SimulatorCalls
 from shop.payments.simulator.keys_in_flight import KeysInFlight
 from shop.payments.simulator.ledger import FILE, KeyReused, ProviderLedger
-from shop.payments.simulator.outbox import WebhookOutbox
 from shop.payments.simulator.responses import refuse
 from shop.payments.simulator.webhook_dispatcher import WebhookDispatcher
+from shop.payments.simulator.webhook_outbox import WebhookOutbox
 from shop.settings import Settings, load_settings
 
 SILENCE_BEYOND_TIMEOUT_S = 1.0

@@ -11,7 +11,7 @@ from flask import Response, g, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field
 
 from shop.patterns.resilience import deadlines
-from shop.payments.simulator import outbox
+from shop.payments.simulator import webhook_outbox
 from shop.payments.simulator.behaviour_settings import BehaviourSettings
 from shop.payments.simulator.keys_in_flight import KeysInFlight
 from shop.payments.simulator.ledger import (
@@ -100,7 +100,7 @@ class SimulatorCalls:
                 return RecordedAnswer(500, error_body("processing_error"))
             status = "succeeded" if token.status == 201 else "declined"
             entry = write_charge(connection, key, status=status, **body.model_dump(exclude={"token"}))
-            outbox.enqueue(connection, behaviour, f"charge.{status}", entry)
+            webhook_outbox.enqueue(connection, behaviour, f"charge.{status}", entry)
             return RecordedAnswer(
                 token.status, entry if status == "succeeded" else {**error_body("card_declined"), **entry}
             )
@@ -127,7 +127,7 @@ class SimulatorCalls:
             entry = None if is_refused else write_refund(connection, body.charge, body.amount)
             if entry is None:
                 raise NotRefundable
-            outbox.enqueue(connection, behaviour, "charge.refunded", find_charge(connection, body.charge))
+            webhook_outbox.enqueue(connection, behaviour, "charge.refunded", find_charge(connection, body.charge))
             return RecordedAnswer(201, entry)
 
         return self._execute_once("refund", refund)

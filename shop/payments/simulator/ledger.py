@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shop.payments.simulator import behaviour_settings, outbox
+from shop.payments.simulator import behaviour_settings, webhook_outbox
 from shop.payments.simulator.behaviour_settings import BehaviourSettings
 
 FILE = "payments/books.sqlite3"
@@ -45,7 +45,7 @@ CREATE TABLE IF NOT EXISTS answers (
     PRIMARY KEY (operation, key)
 );
 """
-SCHEMA += f"{outbox.TABLE}{behaviour_settings.TABLE};"
+SCHEMA += f"{webhook_outbox.TABLE}{behaviour_settings.TABLE};"
 BUSY_TIMEOUT_S = 5.0
 """The longest wait of a writer for another; each locks the file for about one flush to disk."""
 

@@ -9,9 +9,9 @@ from contextlib import ExitStack
 import httpcore
 
 from shop.patterns.observability import correlation
-from shop.payments import signatures
+from shop.payments import webhook_signatures
 from shop.payments.simulator.behaviour_settings import BehaviourSettings
-from shop.payments.simulator.outbox import WebhookMessage, WebhookOutbox
+from shop.payments.simulator.webhook_outbox import WebhookMessage, WebhookOutbox
 
 DISPATCHER_THREADS = 4
 """Deliveries at the same time: one slow receiver must not delay all messages."""
@@ -101,7 +101,7 @@ class WebhookDispatcher:
         headers = {
             "Content-Type": "application/json",
             **correlation.outgoing_headers(),
-            **signatures.sign(self._secret, message.id, int(time.time()), message.body),
+            **webhook_signatures.sign(self._secret, message.id, int(time.time()), message.body),
         }
         try:
             status = self._pool.request(

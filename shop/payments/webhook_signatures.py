@@ -23,7 +23,7 @@ MAX_DIGITS = 12
 """The most digits of a time in seconds."""
 
 
-class BadSignature(Exception):
+class WebhookVerificationError(Exception):
     """The signature is wrong, or the message is too old. Only the log gets the reason."""
 
 
@@ -53,17 +53,17 @@ def verify(secrets: str, headers: Mapping[str, str], body: bytes, now: float) ->
         now: seconds since 1970.
 
     Raises:
-        BadSignature: the verification failed.
+        WebhookVerificationError: the verification failed.
     """
     sent_at = headers.get(TIME_HEADER, "")
     if not (sent_at.isascii() and sent_at.isdecimal() and len(sent_at) <= MAX_DIGITS):
-        raise BadSignature("no valid time")
+        raise WebhookVerificationError("no valid time")
     if abs(now - int(sent_at)) > TOLERANCE_S:
-        raise BadSignature("too old, or from the future")
+        raise WebhookVerificationError("too old, or from the future")
     signatures = headers.get(SIGNATURE_HEADER, "").split()
     expected = [_signature(secret, headers.get(ID_HEADER, ""), sent_at, body) for secret in secrets.split()]
     if not any(hmac.compare_digest(one.encode(), other.encode()) for one in expected for other in signatures):
-        raise BadSignature("not signed with our secret")
+        raise WebhookVerificationError("not signed with our secret")
 
 
 def _signature(secret: str, message_id: str, sent_at: str, body: bytes) -> str:
