@@ -41,8 +41,8 @@ from chaos_run.outcome import GONE, MOST_PIECES, NOTHING, SCARCE, CheckoutOutcom
 from chaos_run.own_stack import OwnStack
 from chaos_run.report import SHOWN, table
 
+from shop.demo_accounts import ADMIN, DEMO_PASSWORD
 from shop.errors import ConfigurationError
-from shop.lab.store_client import ADMIN, DEMO_PASSWORD
 from shop.reconciliation.audit import audit
 from shop.stack.backoff import STABLE_S
 

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 
 import gevent
 from locust import events
@@ -33,6 +33,18 @@ def prepare() -> None:
     events.test_start.add_listener(_fetch_at_start)
 
 
+def options_of(environment: Environment) -> Namespace:
+    """Return the options of the command line.
+
+    Raises:
+        ConfigurationError: a program runs Locust, without a command line.
+    """
+    if environment.parsed_options is None:
+        raise ConfigurationError("Run this Locust file with the command `locust -f`; its options are missing.")
+    options: Namespace = environment.parsed_options
+    return options
+
+
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--exponent",
@@ -51,7 +63,8 @@ def _choose_store(environment: Environment, **_: object) -> None:
         return  # the master names the store
     try:
         environment.host = check_loopback(environment.host or web_url(load_settings()))
-        if environment.parsed_options.headless or environment.parsed_options.autostart:
+        options = options_of(environment)
+        if options.headless or options.autostart:
             _fetch_assortment(environment)
     except ConfigurationError as error:
         print(f"loadtests: {error}", file=sys.stderr)
@@ -68,8 +81,9 @@ def _fetch_at_start(environment: Environment, **_: object) -> None:
 
 
 def _fetch_assortment(environment: Environment) -> None:
-    Person.think_median_s = environment.parsed_options.think
+    options = options_of(environment)
+    Person.think_median_s = options.think
     try:
-        Assortment.fetch(environment.host, environment.parsed_options.exponent)
+        Assortment.fetch(environment.host or "", options.exponent)
     except ServiceUnavailable as error:
         raise ConfigurationError(f"{error} Does the store run at {environment.host} (`shop up`)?") from None

@@ -11,18 +11,19 @@ from locust import events
 from locust.env import Environment
 from users import OpenLoop
 
-locust_setup.prepare()
-
 
 class Arrivals(OpenLoop):
     """Product screens at ``--rate`` visits a second."""
 
 
-@events.init_command_line_parser.add_listener
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--rate", type=float, default=Arrivals.rate, help="Visits a second.")
 
 
-@events.test_start.add_listener
 def _set_rate(environment: Environment, **_: object) -> None:
-    Arrivals.rate = environment.parsed_options.rate
+    Arrivals.rate = locust_setup.options_of(environment).rate
+
+
+locust_setup.prepare()
+events.init_command_line_parser.add_listener(_add_arguments)
+events.test_start.add_listener(_set_rate)

@@ -11,7 +11,7 @@ from typing import Any
 import gevent
 from geventhttpclient.client import HTTPClient, HTTPClientPool
 from geventhttpclient.url import URL
-from locust.contrib.fasthttp import FastHttpSession
+from locust.contrib.fasthttp import FastHttpSession, ResponseContextManager
 
 TIMEOUT_S = 20.0
 """Longer than the edge's timeout of 15 s, so that the store answers with an error first."""
@@ -32,18 +32,21 @@ class SingleAttemptPool(HTTPClientPool):
 class CountingSession(FastHttpSession):
     """A session that reports a request as failed if its visitor is stopped before the answer."""
 
-    def request(self, method: str, url: str, name: str | None = None, **options: Any) -> Any:
+    def request(
+        self, method: str, url: str, name: str | None = None, *arguments: Any, **options: Any
+    ) -> ResponseContextManager:
         """Send one request and report its outcome.
 
         Args:
             method: the HTTP method.
             url: a path below the host.
             name: the name in the statistics; by default the path.
+            arguments: as in :meth:`FastHttpSession.request`.
             options: as in :meth:`FastHttpSession.request`.
         """
         began, started_at = time.perf_counter(), time.time()
         try:
-            return super().request(method, url, name=name, **options)
+            return super().request(method, url, name, *arguments, **options)
         except gevent.GreenletExit:
             self.request_event.fire(
                 request_type=method,

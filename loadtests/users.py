@@ -72,7 +72,7 @@ class LoopbackUser(FastHttpUser):
         )
         super().__init__(environment)
         self.client = CountingSession(
-            check_loopback(self.host), environment.events.request, user=self, client_pool=self.client_pool
+            check_loopback(self.host or ""), environment.events.request, user=self, client_pool=self.client_pool
         )
 
 

@@ -25,6 +25,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import footprint
@@ -173,7 +174,7 @@ class BuiltStore:
         return document
 
     def _shop(self, *words: str) -> str:
-        command = [self._home / ".venv" / "bin" / "shop", *words]
+        command: list[str | Path] = [self._home / ".venv" / "bin" / "shop", *words]
         env = {name: value for name, value in os.environ.items() if not name.startswith("SHOP_")}
         return subprocess.run(command, cwd=self._home, env=env, check=True, capture_output=True, text=True).stdout
 
@@ -241,7 +242,7 @@ def _compare(
     for store in stores.values():
         store.set_switches(switches)
         measure(store)  # a first, unused time: it opens connections, prepares statements and fills caches
-    figures = interleaved({name: lambda store=store: measure(store) for name, store in stores.items()}, rounds)
+    figures = interleaved({name: partial(measure, store) for name, store in stores.items()}, rounds)
     for store in stores.values():
         store.set_switches(dict.fromkeys(switches, "on"))
     show(title, unit, figures)

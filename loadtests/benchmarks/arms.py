@@ -16,7 +16,7 @@ def interleaved(arms: Mapping[str, Measure], rounds: int = 5) -> dict[str, list[
     """Measure every arm once in each round, in alternating order; return each arm's figures by round."""
     figures: dict[str, list[float]] = {name: [] for name in arms}
     for number in range(rounds):
-        order = list(arms) if number % 2 == 0 else list(reversed(arms))
+        order = list(arms) if number % 2 == 0 else list(arms)[::-1]
         for name in order:
             figures[name].append(arms[name]())
     return figures

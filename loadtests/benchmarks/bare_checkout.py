@@ -59,7 +59,7 @@ class Statement:
     def run(self, cursor: psycopg.Cursor[Any], fresh: FreshValues) -> None:
         """Send the statement and read its result."""
         cursor.execute(self.sql, {**self.same, **{name: make(fresh) for name, make in self.fresh.items()}})
-        rows = cursor.fetchall() if cursor.description else ()
+        rows: Sequence[Any] = cursor.fetchall() if cursor.description else ()
         if self.sql.startswith(RETURNS_ID):
             fresh["order"] = rows[0][0]
 
@@ -182,8 +182,8 @@ def _make_parameter(value: Any, names: Mapping[Any, str]) -> Callable[[FreshValu
         name = names.get(value)
         return None if name is None else lambda fresh: fresh[name]
     if isinstance(value, list):
-        makers = [_make_parameter(item, names) or (lambda fresh, item=item: item) for item in value]
-        return lambda fresh: [make(fresh) for make in makers]
+        makers = [(_make_parameter(item, names), item) for item in value]
+        return lambda fresh: [make(fresh) if make else item for make, item in makers]
     if isinstance(value, str):
         parts = [(old, name) for old, name in names.items() if isinstance(old, str) and old in value]
         if parts:

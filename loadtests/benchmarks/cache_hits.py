@@ -79,7 +79,10 @@ def _own_arms(url: str, value: bytes) -> dict[str, Hit]:
         return value
 
     def raw() -> bytes:
-        header, _, body = client.get(STORED).partition(b"\n")
+        stored = client.get(STORED)
+        if not isinstance(stored, bytes):
+            raise TypeError(f"{STORED} is not stored")
+        header, _, body = stored.partition(b"\n")
         json.loads(header)
         return body
 

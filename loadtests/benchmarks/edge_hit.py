@@ -11,6 +11,7 @@ import argparse
 import sys
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from arms import interleaved, show
@@ -53,7 +54,7 @@ def main() -> int:
         before = _logged_requests(web)
         figures = interleaved(
             {
-                name: lambda path=path: requests_per_second(front.port, path, arguments.seconds, arguments.connections)
+                name: partial(requests_per_second, front.port, path, arguments.seconds, arguments.connections)
                 for name, path in {"edge hit": page, "file on disk": FILE}.items()
             },
             arguments.rounds,

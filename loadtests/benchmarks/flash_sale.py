@@ -34,7 +34,7 @@ from shop.database.engine import build_engine
 from shop.errors import ShopError
 from shop.money import Money
 from shop.patterns.observability import request_record
-from shop.payments.provider import ChargeDeclined, ChargeRequest, ChargeSucceeded
+from shop.payments.provider import ChargeDeclined, ChargeRequest, ChargeSucceeded, ListedCharge
 from shop.settings import Settings
 from shop.switches.registry import SWITCHES
 from shop.wiring import ProcessRuntime, build
@@ -73,6 +73,10 @@ class InstantProvider:
 
     def refund(self, key: str, provider_id: str, amount: Money) -> None:
         """Refund nothing."""
+
+    def list_charges(self, after: str = "") -> Sequence[ListedCharge]:
+        """Return no charge."""
+        return ()
 
     def close(self) -> None:
         """Do nothing."""

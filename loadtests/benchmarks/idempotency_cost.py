@@ -16,6 +16,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 
 from arms import interleaved, show
 from flask import Flask
@@ -49,7 +50,7 @@ def main() -> int:
         runtime = build(settings)
         arms = _arms(runtime)
         figures = interleaved(
-            {name: lambda send=send: _median_ms(send, arguments.requests) for name, send in arms.items()},  # type: ignore[misc]
+            {name: partial(_median_ms, send, arguments.requests) for name, send in arms.items()},
             arguments.rounds,
         )
         runtime.close()
@@ -103,7 +104,7 @@ def _arms(runtime: ProcessRuntime) -> dict[str, SendRequest]:
 
 def _without_keys(app: Flask) -> Flask:
     """Remove the decorator for keys from the view."""
-    app.view_functions[VIEW] = app.view_functions[VIEW].__wrapped__  # type: ignore[attr-defined]
+    app.view_functions[VIEW] = vars(app.view_functions[VIEW])["__wrapped__"]
     return app
 
 

@@ -22,6 +22,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
+from multiprocessing.pool import AsyncResult
 from pathlib import Path
 
 from arms import interleaved, show
@@ -62,7 +64,7 @@ def main() -> int:
             for _ in range(arguments.bursts):
                 begin = time.monotonic() + LEAD_S
                 sent = pool.apply_async(_burst, (port, arguments.log_ins, begin))
-                latencies_ms += _request_at_intervals(port, path, cookie, begin, lambda sent=sent: not sent.ready())
+                latencies_ms += _request_at_intervals(port, path, cookie, begin, partial(_is_running, sent))
                 statuses.update(sent.get())
             return percentile(latencies_ms, 50)
 
@@ -78,8 +80,8 @@ def main() -> int:
                 "ms",
                 interleaved(
                     {
-                        f"{arguments.log_ins} log-ins at once": lambda path=path: burst(path),
-                        "no log-ins": lambda path=path: quiet(path),
+                        f"{arguments.log_ins} log-ins at once": partial(burst, path),
+                        "no log-ins": partial(quiet, path),
                     },
                     arguments.rounds,
                 ),
@@ -89,6 +91,10 @@ def main() -> int:
         print("statuses of log-ins: " + ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items())))
     print(f"promised at most {PROMISE:g} times: {'kept' if ratios[0] <= PROMISE else 'BROKEN'}")
     return int(ratios[0] > PROMISE)
+
+
+def _is_running(sent: AsyncResult[list[int]]) -> bool:
+    return not sent.ready()
 
 
 def _burst(port: int, log_ins: int, begin: float) -> list[int]:

@@ -15,6 +15,7 @@ from shop.orders.events import (
     OrderAdopted,
     OrderDelivered,
     OrderedLine,
+    OrderEvent,
     OrderPlaced,
     OrderShipped,
     PaymentCharged,
@@ -33,7 +34,7 @@ def stream(lines: int) -> list[StoredEvent]:
     placed = OrderPlaced(
         "ord_1", "S-1", None, tuple(OrderedLine(n, f"Product {n}", 1, Money(999)) for n in range(lines))
     )
-    events = [placed, OrderAdopted(7), PaymentCharged("ch_1"), OrderShipped(), OrderDelivered()]
+    events: list[OrderEvent] = [placed, OrderAdopted(7), PaymentCharged("ch_1"), OrderShipped(), OrderDelivered()]
     serialized = [serialize(event) for event in events]
     return [
         StoredEvent(number, event.type, event.schema_version, event.data, AT)

@@ -26,6 +26,7 @@ from sqlalchemy import text
 from shop.checkout.confirmation import QueuedConfirmation
 from shop.lab.statistics import percentile
 from shop.orders.models import Order
+from shop.orders.order_stream import lock
 from shop.settings import Settings
 from shop.stack import http_servers, valkey
 from shop.stack.program import free_port
@@ -105,7 +106,7 @@ def _write_orders(
             )  # fmt: skip
             session.add(order)
             session.flush()
-            confirmation.order_paid(session, order)
+            confirmation.order_paid(session, lock(session, public_id))
         written[public_id] = time.time()
     runtime.close()
     return written, (away, back + SETTLING_S if back else 0.0)

@@ -22,7 +22,7 @@ from shop.stack.program import ServerProgram, free_port
 START_TIMEOUT_S = 30
 
 
-def serve(stack: ExitStack, home: Path, size: str, **overrides: object) -> Settings:
+def serve(stack: ExitStack, home: Path, size: str, *, trusted_proxies: str = "") -> Settings:
     """Start a store with its database, its cache and demo data; return its settings."""
     database_port, cache_port = free_port(), free_port()
     postgres.initialise(home / "pg")
@@ -36,7 +36,7 @@ def serve(stack: ExitStack, home: Path, size: str, **overrides: object) -> Setti
         metrics_port=free_port(),
         var_dir=home / "var",
         secret_key=secrets.token_hex(16),
-        **overrides,
+        trusted_proxies=trusted_proxies,
     )
     engine = build_engine(settings)
     upgrade(engine)

@@ -40,6 +40,7 @@ from shop.patterns.caching import (
     LocalLevel,
     LockedLoad,
     LockWithEarlyExpiry,
+    MakeStrategy,
     NoProtection,
     RefreshAhead,
     RefreshWorker,
@@ -91,7 +92,7 @@ class StrategyUnderTest:
     def _own_cache(self, strategy: str, cache_url: str) -> Get:
         clock, state, refresher = SystemClock(), StampedeState(), RefreshWorker()
         refresher.start()
-        strategies = {
+        strategies: dict[str, MakeStrategy] = {
             "lock+early": partial(LockWithEarlyExpiry, state=state),
             "lock": partial(LockedLoad, state=state),
             "early": EarlyExpiry,

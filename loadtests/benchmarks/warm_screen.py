@@ -13,6 +13,7 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from arms import interleaved, show
@@ -91,7 +92,7 @@ def _compare(pair: WarmComparison, port: int, bare_port: int, slug: str, argumen
             body = get(*side)
     figures = interleaved(
         {
-            name: lambda side=side: requests_per_second(*side, arguments.seconds, arguments.connections)
+            name: partial(requests_per_second, *side, arguments.seconds, arguments.connections)
             for name, side in sides.items()
         },
         arguments.rounds,
