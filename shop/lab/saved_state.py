@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -51,6 +51,8 @@ class SavedState:
     """Price of each product in minor units."""
     faults: bool = False
     """Whether the experiment sets faults; before it, there is none."""
+    own_products: tuple[str, ...] = ()
+    """Products that are sold during the experiment only."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the form that is written to disk."""
@@ -59,12 +61,14 @@ class SavedState:
             "knobs": dict(self.parameters),
             "prices": dict(self.prices),
             "faults": self.faults,
+            "own_products": list(self.own_products),
         }
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> "SavedState":
         """Read the form that is written to disk."""
-        return cls(saved["switches"], saved["knobs"], saved["prices"], saved["faults"])
+        own_products = tuple(saved.get("own_products", ()))  # an older release wrote no such key
+        return cls(saved["switches"], saved["knobs"], saved["prices"], saved["faults"], own_products)
 
 
 @contextmanager
@@ -77,6 +81,7 @@ def restore_afterwards(
     parameters: Iterable[str] = (),
     faults: Iterable[str] = (),
     edits_price: bool = False,
+    own_products: Iterable[str] = (),
 ) -> Iterator[Mapping[str, str]]:
     """Yield the values of all switches, and restore at the end everything that the block may change.
 
@@ -90,6 +95,7 @@ def restore_afterwards(
         parameters: the store parameters that the block may change.
         faults: the faults that the block may set; all of them are cleared.
         edits_price: whether the block may change the price of the product that experiments edit.
+        own_products: products that the block may add or sell again; they are withdrawn.
 
     Raises:
         ConfigurationError: another experiment is running, a fault is already set, or the store lacks a switch, a
@@ -100,6 +106,7 @@ def restore_afterwards(
     time.sleep(SETTLE_S)
     before = store.switches()
     saved = _save_state(store, before, set(names), set(parameters), set(faults), edits_price=edits_price)
+    saved = replace(saved, own_products=tuple(own_products))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE_NAME
     started = psutil.Process().create_time()
@@ -141,6 +148,7 @@ def restore_after_kill(store: StoreClient, folder: Path, report: Callable[[str],
         saved = SavedState.from_json(content["kept"])
         restore_state(store, saved)
         restored = [*saved.switches, *saved.parameters, *saved.prices]
+        restored += ["the exercise's own products"] if saved.own_products else []
         report(f"An earlier experiment was killed; restored {', '.join(restored)}.")
     path.unlink()
 
@@ -158,6 +166,8 @@ def restore_state(store: StoreClient, saved: SavedState) -> None:
         store.set_parameter(parameter, number)
     for slug, amount in saved.prices.items():
         store.update_product(slug, price={"amount": amount})
+    for slug in saved.own_products:
+        store.withdraw_product(slug)
 
 
 def _save_state(

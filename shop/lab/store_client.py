@@ -1,5 +1,6 @@
 """HTTP client of the running store. The lab uses the store only over HTTP."""
 
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from shop.demo_accounts import ADMIN, DEMO_PASSWORD
 from shop.errors import ConfigurationError, ServiceUnavailable
 from shop.faults import NONE
 from shop.lab.loopback import check_loopback
+from shop.money import CURRENCY
 
 API = "/api/v1"
 TIMEOUT_S = 20.0
@@ -39,6 +41,7 @@ class StoreClient:
         self.base_url = check_loopback(base_url)
         self._client = httpx.Client(base_url=self.base_url, timeout=TIMEOUT_S, trust_env=False)
         self._token: str | None = None
+        self._log_in = threading.Lock()  # several threads may need the token: one log-in is enough
 
     def close(self) -> None:
         """Close the connections."""
@@ -157,6 +160,14 @@ class StoreClient:
         """
         self._get(path, parse=False)
 
+    def cache_status(self, path: str) -> str:
+        """Request one page or API call, and return its ``Cache-Status`` header; empty if it has none.
+
+        Raises:
+            ServiceUnavailable: the request fails.
+        """
+        return str(self._request(path).headers.get("Cache-Status", ""))
+
     def visit_all(self, paths: Sequence[str]) -> None:
         """Request several paths, some at a time.
 
@@ -183,6 +194,33 @@ class StoreClient:
             ServiceUnavailable: the store does not answer.
         """
         self._patch_product(slug, fields)
+
+    def sell_product(self, slug: str, title: str, category: str) -> None:
+        """Add a product, or sell it again if it exists; afterwards, no cache has an answer about it.
+
+        Args:
+            slug: of a product that only the caller uses.
+            title: of a new product.
+            category: slug of the category of a new product.
+
+        Raises:
+            ConfigurationError: the store refuses the product.
+            ServiceUnavailable: the store does not answer.
+        """
+        change, headers = f"the product {slug}", self._admin_headers()
+        path = f"{API}/admin/products"
+        if self._send("PATCH", f"{path}/{slug}", {"withdrawn": False}, change, headers, absent=True).status_code == 404:
+            body = {"slug": slug, "title": title, "category": category, "price": {"amount": 100, "currency": CURRENCY}}
+            self._send("POST", path, body, change, headers)
+
+    def withdraw_product(self, slug: str) -> None:
+        """Withdraw a product, if it exists.
+
+        Raises:
+            ServiceUnavailable: the store does not answer.
+        """
+        change = f"the withdrawal of {slug}"
+        self._send("DELETE", f"{API}/admin/products/{slug}", None, change, self._admin_headers(), absent=True)
 
     def available(self, slug: str) -> int:
         """Return how many pieces of a product can be sold now.
@@ -238,36 +276,52 @@ class StoreClient:
         return list(self._get(f"{API}/lab/mail", {"limit": count})["items"])
 
     def _get(self, path: str, query: Mapping[str, str | int] | None = None, *, parse: bool = True) -> Any:
+        response = self._request(path, query)
+        try:
+            return response.json() if parse else None
+        except ValueError:
+            raise ServiceUnavailable(f"The server at {self.base_url} is not a store: {path} is not JSON.") from None
+
+    def _request(self, path: str, query: Mapping[str, str | int] | None = None) -> httpx.Response:
         try:
             response = self._client.get(path, params=query)
         except httpx.HTTPError as error:
             raise ServiceUnavailable(f"The store did not answer {path}: {type(error).__name__}.") from None
         if response.status_code != 200:
             raise ServiceUnavailable(f"The store answered {path} with {response.status_code}.")
-        try:
-            return response.json() if parse else None
-        except ValueError:
-            raise ServiceUnavailable(f"The server at {self.base_url} is not a store: {path} is not JSON.") from None
+        return response
 
     def _put(self, path: str, body: Mapping[str, object], change: str) -> None:
         self._send("PUT", path, body, change)
 
     def _patch_product(self, slug: str, fields: Mapping[str, object]) -> Any:
-        if self._token is None:
-            body = {"email": ADMIN.email, "password": DEMO_PASSWORD}
-            self._token = self._send("POST", f"{API}/tokens", body, f"the log-in of {ADMIN.email}").json()["token"]
-        path, headers = f"{API}/admin/products/{slug}", {"Authorization": f"Bearer {self._token}"}
-        return self._send("PATCH", path, fields, f"a change of {slug}", headers).json()
+        path = f"{API}/admin/products/{slug}"
+        return self._send("PATCH", path, fields, f"a change of {slug}", self._admin_headers()).json()
+
+    def _admin_headers(self) -> Mapping[str, str]:
+        with self._log_in:
+            if self._token is None:
+                body = {"email": ADMIN.email, "password": DEMO_PASSWORD}
+                self._token = self._send("POST", f"{API}/tokens", body, f"the log-in of {ADMIN.email}").json()["token"]
+        return {"Authorization": f"Bearer {self._token}"}
 
     def _send(
-        self, method: str, path: str, body: Mapping[str, object], change: str, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None,
+        change: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        absent: bool = False,
     ) -> httpx.Response:
+        """Send a change; ``absent``: a 404 is an answer, and not a refusal."""
         try:
             response = self._client.request(method, path, json=body, headers=headers)
         except httpx.HTTPError as error:
             raise ServiceUnavailable(f"The store did not accept {change}: {type(error).__name__}.") from None
-        if response.status_code >= 500:
+        if response.status_code >= 500 or response.status_code == 429:
             raise ServiceUnavailable(f"The store did not accept {change}: {response.text.strip()[:200]}")
-        if response.status_code >= 400:
+        if response.status_code >= 400 and not (absent and response.status_code == 404):
             raise ConfigurationError(f"The store refuses {change}: {response.text.strip()[:200]}")
         return response
