@@ -1,0 +1,185 @@
+"""An exercise: a folder ``NN-slug`` with ``exercise.toml`` and its pages, parsed strictly.
+
+The folder also has ``README.md`` (the page), ``hints.md`` (three graded hints) and ``why.md`` (the model answer beside
+the store's own code). A build exercise has ``attempt.py``, the file that the reader completes.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from shop.did_you_mean import did_you_mean
+from shop.errors import ConfigurationError
+from shop.exercises.check_rule import CheckRule
+from shop.exercises.toml_lines import find_line
+from shop.lab.strict_model import StrictModel
+from shop.settings import PROJECT_ROOT
+
+EXERCISES = PROJECT_ROOT / "docs" / "exercises"
+PATTERNS = PROJECT_ROOT / "docs" / "patterns"
+DEFINITION, PAGE, HINTS, WHY, ATTEMPT = "exercise.toml", "README.md", "hints.md", "why.md", "attempt.py"
+CHAPTERS = {"week": "This week", "month": "This month", "quarter": "This quarter"}
+CHECK_NAME = re.compile(r"[a-z][a-z0-9-]*")
+MAX_REPETITIONS = 1000
+FOLDER_NAME = re.compile(r"(?P<number>\d\d)-(?P<slug>[a-z][a-z0-9-]*)")
+
+
+class BuildTask(StrictModel):
+    """What the reader writes."""
+
+    grader: str
+    """Module of :mod:`shop.exercises.graders`."""
+    interface: str = Field(pattern=r"^shop(\.\w+)+:\w+$")
+    """``module:function`` of the store: the attempt defines a function of the same name and parameters."""
+    call_limit_ms: int = Field(default=250, ge=1, le=2000)
+    """A call of the attempt may take this long in the store."""
+
+
+class PredictTask(StrictModel):
+    """The number that the reader predicts."""
+
+    measurement: str
+    """Module of :mod:`shop.exercises.measurements`."""
+    question: str
+    unit: str
+    lowest: float
+    highest: float
+
+    @model_validator(mode="after")
+    def _has_a_range(self) -> Self:
+        if self.lowest >= self.highest:
+            raise ValueError("lowest must be below highest")
+        return self
+
+
+class ExerciseDefinition(StrictModel):
+    """One exercise, as its file states it. Number, slug and folder come from the folder's name."""
+
+    number: int
+    slug: str
+    folder: Path
+    title: str
+    chapter: Literal["week", "month", "quarter"]
+    kind: Literal["build", "predict"]
+    level: Literal["first steps", "practice", "advanced"]
+    minutes: int = Field(ge=1, le=240)
+    objectives: tuple[str, ...] = Field(min_length=1)
+    """What the reader can do afterwards."""
+    prerequisites: tuple[str, ...]
+    """Slugs of exercises to do before; advice, not a lock."""
+    patterns: tuple[str, ...]
+    """Pages of ``docs/patterns``, without the suffix."""
+    file: str | None = None
+    """The file to write; build only."""
+    checks: tuple[CheckRule, ...] = Field(min_length=1)
+    out_of_scope: tuple[str, ...]
+    last_checked: dict[str, str] = Field(min_length=1)
+    """Versions with which a person last did the exercise, by program."""
+    build: BuildTask | None = None
+    predict: PredictTask | None = None
+
+    @model_validator(mode="after")
+    def _has_the_parts_of_its_kind(self) -> Self:
+        for kind in ("build", "predict"):
+            if (getattr(self, kind) is not None) != (kind == self.kind):
+                raise ValueError(f"an exercise of kind {self.kind} has a table [{self.kind}] and no other")
+        if (self.file == ATTEMPT) != (self.kind == "build"):
+            raise ValueError(f'file: a build exercise has file = "{ATTEMPT}", a predict exercise has no file')
+        names = [check.name for check in self.checks]
+        if len(set(names)) < len(names) or not all(map(CHECK_NAME.fullmatch, names)):
+            raise ValueError("checks: each has a name of its own, in lower-case words with hyphens")
+        if any(check.threshold < 0 or not 1 <= check.repetitions <= MAX_REPETITIONS for check in self.checks):
+            raise ValueError(f"checks: a threshold is not negative, repetitions are 1 to {MAX_REPETITIONS}")
+        for pattern in self.patterns:
+            if not (PATTERNS / f"{pattern}.md").exists():
+                known = {path.stem: path for path in PATTERNS.glob("*.md")}
+                raise ValueError(f"patterns: docs/patterns has no page {pattern}.{did_you_mean(pattern, known)}")
+        return self
+
+    @property
+    def name(self) -> str:
+        """Return the name of the folder: ``04-ttl-jitter``."""
+        return self.folder.name
+
+    @property
+    def label(self) -> str:
+        """Return the number as people type it: ``04``."""
+        return f"{self.number:02d}"
+
+    def page(self, name: str) -> str:
+        """Return the text of one of the folder's files."""
+        return (self.folder / name).read_text(encoding="utf-8")
+
+
+def load_definition(folder: Path) -> ExerciseDefinition:
+    """Read one exercise.
+
+    Args:
+        folder: its folder, named ``NN-slug``.
+
+    Raises:
+        ConfigurationError: a file is missing, or the definition is wrong; each fault with file, line and field.
+    """
+    match = FOLDER_NAME.fullmatch(folder.name)
+    if match is None:
+        raise ConfigurationError(f"{folder}: the folder of an exercise is named NN-slug, for example 04-ttl-jitter.")
+    _require_files(folder, (DEFINITION, PAGE, HINTS, WHY))
+    path = folder / DEFINITION
+    text = path.read_text(encoding="utf-8")
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path}: not TOML: {error}.") from None
+    own = {"number": int(match["number"]), "slug": match["slug"], "folder": folder}
+    if given := sorted(own.keys() & document.keys()):
+        raise ConfigurationError(f"{path}:{find_line(text, given[:1])}: {given[0]}: comes from the folder's name.")
+    try:
+        definition = ExerciseDefinition.model_validate({**document, **own})
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(_describe(path, text, fault) for fault in error.errors())) from None
+    if definition.kind == "build":
+        _require_files(folder, (ATTEMPT,))
+    return definition
+
+
+def load_definitions(folder: Path = EXERCISES) -> dict[str, ExerciseDefinition]:
+    """Read every exercise of a folder, by slug, in the order of their numbers.
+
+    Raises:
+        ConfigurationError: an exercise is wrong, two have one number or slug, or a prerequisite does not exist.
+    """
+    definitions: dict[str, ExerciseDefinition] = {}
+    for path in sorted(path for path in folder.iterdir() if path.is_dir()):
+        definition = load_definition(path)
+        for other in definitions.values():
+            if definition.slug == other.slug or definition.number == other.number:
+                raise ConfigurationError(f"{path}: {other.name} has the same number or slug.")
+        definitions[definition.slug] = definition
+    for definition in definitions.values():
+        for index, slug in enumerate(definition.prerequisites):
+            if slug not in definitions:
+                path = definition.folder / DEFINITION
+                line = find_line(definition.page(DEFINITION), ("prerequisites", index))
+                message = f"{path}:{line}: prerequisites.{index}: there is no exercise {slug!r}."
+                raise ConfigurationError(message + did_you_mean(slug, definitions))
+    return definitions
+
+
+def _require_files(folder: Path, names: tuple[str, ...]) -> None:
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise ConfigurationError(f"{folder / missing[0]}: the file is missing.")
+
+
+def _describe(path: Path, text: str, fault: Any) -> str:
+    location = tuple(fault["loc"])
+    field = ".".join(map(str, location)) or "exercise"
+    message = fault["msg"].removeprefix("Value error, ") + "."
+    if fault["type"] == "missing":
+        message = "this key is missing."
+    elif fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        message = "unknown key." + (did_you_mean(field, ExerciseDefinition.model_fields) if len(location) == 1 else "")
+    return f"{path}:{find_line(text, location)}: {field}: {message}"
