@@ -1,0 +1,153 @@
+"""Runs the checks of a build exercise: the text of the attempt first, then its behaviour in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from selectors import EVENT_READ, DefaultSelector
+from typing import IO, Any
+
+import psutil
+
+from shop.exercises.behaviour import IMPORT, CheckPlan
+from shop.exercises.definition import ExerciseDefinition
+from shop.exercises.source_check import INTERFACE, SYNTAX, check_source, load_interface
+from shop.exercises.verdict import AttemptFailed, CheckVerdict, FailureReport
+
+CPU_LIMIT_S = 3.0
+"""Processor time of one call. Code in C that never returns to Python also stops the process's own watch."""
+WALL_LIMIT_S = 60.0
+"""For all checks. A right answer may be slow, and the machine busy."""
+POLL_S = 0.1
+SHOWN_OUTPUT_BYTES = 2000
+
+
+def check_attempt(definition: ExerciseDefinition, path: Path, seed: int) -> CheckVerdict:
+    """Check an attempt, and stop at the first failure.
+
+    Args:
+        definition: the exercise, of kind build.
+        path: the reader's file.
+        seed: of the checks' random numbers.
+    """
+    assert definition.build is not None  # noqa: S101 - the caller passes a build exercise
+    try:
+        check_source(path, definition.build)
+    except AttemptFailed as failed:
+        passed = (SYNTAX,) if failed.report.check == INTERFACE else ()
+        return CheckVerdict("not yet", passed, failed.report)
+    with tempfile.TemporaryFile() as output:
+        run = AttemptRun(check_plan(definition, path, seed), output)
+        verdict = run.judge()
+        output.seek(max(0, output.seek(0, os.SEEK_END) - SHOWN_OUTPUT_BYTES))
+        shown = output.read().decode(errors="replace")
+    return CheckVerdict(
+        verdict.verdict, (SYNTAX, INTERFACE, *run.passed), verdict.failure, verdict.reason, output=shown
+    )
+
+
+def check_plan(definition: ExerciseDefinition, path: Path, seed: int) -> CheckPlan:
+    """Return what the checks of an attempt need.
+
+    Args:
+        definition: the exercise, of kind build.
+        path: the reader's file.
+        seed: of the checks' random numbers.
+    """
+    assert definition.build is not None  # noqa: S101 - the caller passes a build exercise
+    name = load_interface(definition.build).name
+    return CheckPlan(path, name, definition.build.grader, definition.checks, seed)
+
+
+class AttemptRun:
+    """One process that runs an attempt, and its report.
+
+    Args:
+        plan: the checks.
+        output: receives what the attempt prints.
+    """
+
+    def __init__(self, plan: CheckPlan, output: IO[bytes]) -> None:
+        self.passed: list[str] = []
+        self._path = plan.path
+        self._check, self._call = IMPORT, ""
+        self._end: CheckVerdict | None = None
+        self._pipe, writing = os.pipe()
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", f"{__package__}.attempt_process", plan.to_json(), str(writing)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=plan.path.parent,
+            pass_fds=(writing,),
+            start_new_session=True,  # so that its own processes end with it
+        )
+        os.close(writing)
+
+    def judge(self) -> CheckVerdict:
+        """Wait for the end of the checks and return the verdict."""
+        try:
+            with os.fdopen(self._pipe, "rb", buffering=0) as pipe, DefaultSelector() as selector:
+                selector.register(pipe, EVENT_READ)
+                return self._follow(pipe, selector)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def _follow(self, pipe: IO[bytes], selector: DefaultSelector) -> CheckVerdict:
+        deadline, rest = time.monotonic() + WALL_LIMIT_S, b""
+        cpu_at_call = self._cpu_s()
+        while time.monotonic() < deadline:
+            if selector.select(POLL_S):
+                data = pipe.read(65_536)
+                if not data:
+                    return self._end or self._ended_by_itself()
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    self._take(json.loads(line))
+                cpu_at_call = self._cpu_s()
+                if self._end:
+                    return self._end
+            elif self._cpu_s() - cpu_at_call > CPU_LIMIT_S:
+                came = f"it used {CPU_LIMIT_S:g} s of processor time and had not returned."
+                return self._fail("it returns at once.", came, str(self._path))
+        reason = (
+            f"The checks did not end within {WALL_LIMIT_S:g} s: the machine is too busy, or each call is very slow."
+        )
+        return CheckVerdict("could not judge", reason=reason)
+
+    def _take(self, line: dict[str, Any]) -> None:
+        if "call" in line:
+            self._check, self._call = line["check"], line["call"]
+        elif "passed" in line:
+            self.passed.append(line["passed"])
+        elif "failure" in line:
+            self._end = CheckVerdict("not yet", failure=FailureReport(**line["failure"]))
+        elif "fault" in line:
+            self._end = CheckVerdict("could not judge", reason=f"The check itself has a fault: {line['fault']}.")
+        else:
+            self._end = CheckVerdict("passed")
+
+    def _ended_by_itself(self) -> CheckVerdict:
+        """Judge a process that ended without a word: the attempt ended it."""
+        code = self._process.wait()
+        if not self._call:
+            reason = f"The process of the check did not start (exit code {code})."
+            return CheckVerdict("could not judge", reason=reason)
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}, for example by os._exit"
+        return self._fail("it returns.", f"the whole process ended ({how}).", str(self._path))
+
+    def _fail(self, expected: str, came: str, look: str) -> CheckVerdict:
+        return CheckVerdict("not yet", failure=FailureReport(self._check, self._call, expected, came, look))
+
+    def _cpu_s(self) -> float:
+        with suppress(psutil.NoSuchProcess):
+            times = psutil.Process(self._process.pid).cpu_times()
+            return float(times.user + times.system)
+        return 0.0

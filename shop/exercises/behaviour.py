@@ -1,0 +1,91 @@
+"""The behavioural checks of one attempt, in the process that calls this. Imports little: see ``check_rule``."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from shop.exercises.check_rule import CheckRule
+from shop.exercises.graders import load_checks
+from shop.exercises.graders.attempt_calls import AttemptCalls, PrintedTooMuch, describe_error
+from shop.exercises.verdict import AttemptFailed, FailureReport
+
+IMPORT = "import"
+
+
+@dataclass(frozen=True)
+class CheckPlan:
+    """What the checks of one attempt need.
+
+    Args:
+        path: the attempt's file.
+        name: of the function that it defines.
+        grader: module with the checks.
+        rules: the checks, in their order.
+        seed: of the checks' random numbers.
+    """
+
+    path: Path
+    name: str
+    grader: str
+    rules: tuple[CheckRule, ...]
+    seed: int
+
+    def to_json(self) -> str:
+        """Return the form in which it is handed to another process."""
+        return json.dumps({**asdict(self), "path": str(self.path)})
+
+    @classmethod
+    def from_json(cls, text: str) -> "CheckPlan":
+        """Read that form."""
+        plan = json.loads(text)
+        rules = tuple(CheckRule(**rule) for rule in plan["rules"])
+        return cls(Path(plan["path"]), plan["name"], plan["grader"], rules, plan["seed"])
+
+
+def import_attempt(plan: CheckPlan) -> Callable[..., Any]:
+    """Run the attempt's file as a module and return its function.
+
+    Args:
+        plan: names both.
+
+    Raises:
+        AttemptFailed: the module raises, or defines no such function.
+    """
+    path, name = plan.path, plan.name
+    did, expected = f"Python imported {path}.", f"a module with the function {name}."
+    module = ModuleType("attempt")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # dataclasses and pickle look a class's module up here
+    try:
+        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)  # noqa: S102 - the reader's own file
+    except (Exception, SystemExit, PrintedTooMuch) as error:  # noqa: BLE001 - whatever the attempt raises
+        raise AttemptFailed(FailureReport(IMPORT, did, expected, *describe_error(error, path))) from None
+    function = getattr(module, name, None)
+    if not callable(function):
+        came = f"`{name}` is {function!r}." if hasattr(module, name) else f"the module has no `{name}`."
+        raise AttemptFailed(FailureReport(IMPORT, did, expected, came, f"Define `{name}` in {path.name}."))
+    made: Callable[..., Any] = function
+    return made
+
+
+def run_checks(plan: CheckPlan, function: Callable[..., Any], announce: Callable[[str, str], None]) -> Iterator[str]:
+    """Run the checks in their order; yield the name of each that passes.
+
+    Args:
+        plan: the checks.
+        function: the attempt's, or the store's own.
+        announce: told the check and the call, before each call.
+
+    Raises:
+        AttemptFailed: a check failed.
+    """
+    checks = load_checks(plan.grader)
+    for rule in plan.rules:
+        calls = AttemptCalls(rule.name, plan.path, partial(announce, rule.name), plan.seed)
+        checks[rule.name](function, calls, rule)
+        yield rule.name

@@ -1,0 +1,49 @@
+"""The answers with which the graders are proven: ``NN/wrong-*.py``, ``also-right-*.py`` and ``slow-*.py``.
+
+The model answer is the first block of Python in ``why.md``, so that readers see the one that is proven.
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from shop.exercises.definition import ATTEMPT, WHY, ExerciseDefinition, load_definitions
+
+HERE = Path(__file__).parent
+MODEL_ANSWER = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+BUILD = [one for one in load_definitions().values() if one.kind == "build"]
+
+
+@dataclass(frozen=True)
+class WrongAnswer:
+    """An answer that must fail, the check at which it fails, and a part of what came."""
+
+    exercise: ExerciseDefinition
+    name: str
+    path: Path
+    check: str
+    came: str
+
+
+def wrong_answers(exercise: ExerciseDefinition) -> list[WrongAnswer]:
+    """Return the untouched file and every named wrong answer."""
+    home = HERE / exercise.label
+    expected = tomllib.loads((home / "expected.toml").read_text())
+    paths = {"untouched": exercise.folder / ATTEMPT, **{path.stem: path for path in sorted(home.glob("wrong-*.py"))}}
+    assert set(expected) == set(paths), "expected.toml names the answers that must fail, and no others"
+    return [WrongAnswer(exercise, name, path, **expected[name]) for name, path in paths.items()]
+
+
+def right_answers(exercise: ExerciseDefinition) -> dict[str, str]:
+    """Return the text of each answer that must pass, by name."""
+    home = HERE / exercise.label
+    others = {path.stem: path.read_text() for path in sorted(home.glob("*-*.py")) if not path.stem.startswith("wrong-")}
+    return {"model": model_answer(exercise), **others}
+
+
+def model_answer(exercise: ExerciseDefinition) -> str:
+    """Return the model answer."""
+    match = MODEL_ANSWER.search(exercise.page(WHY))
+    assert match is not None
+    return match[1]
