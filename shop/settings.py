@@ -81,6 +81,8 @@ class Settings(BaseSettings):
     ``var``; production requires it."""
     var_dir: Path = PROJECT_ROOT / "var"
     """Directory of all state."""
+    exercises_dir: Path = PROJECT_ROOT / "exercises"
+    """Directory of the files that the reader writes in the exercises."""
 
     database_url: str | None = Field(default=None, validation_alias=_url("DATABASE_URL"))
     """PostgreSQL 15 or newer, with a UTF-8 database that only the store uses. A pooler in front must give each client
@@ -213,7 +215,7 @@ class Settings(BaseSettings):
         """Read the arguments and the environment only, and no files."""
         return init_settings, env_settings
 
-    @field_validator("var_dir", "tls_cert", "tls_key")
+    @field_validator("var_dir", "exercises_dir", "tls_cert", "tls_key")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         """A relative path would mean another directory in a server with another working directory."""

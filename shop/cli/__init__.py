@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "logs": ("shop.cli.logs:logs", "Show one request's log lines from every process."),
     "reset": ("shop.cli.reset:reset", "Delete a lab's data and start again."),
     "lab": ("shop.cli.lab:lab", "Run the experiments that measure the patterns."),
+    "exercise": ("shop.cli.exercise:exercise", "Do the exercises of the action plan, and check them."),
     "reference": ("shop.cli.reference:reference", ""),
     "prepare": ("shop.cli.schema:prepare", ""),
 }
@@ -37,6 +38,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+SIGNAL_EXIT = 128
+"""In a shell, 128 + n means: ended by signal n."""
 
 
 class LazyCommands(click.Group):

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from shop.cli import EXIT_FAILED, EXIT_USAGE
+from shop.cli import EXIT_FAILED, EXIT_USAGE, SIGNAL_EXIT
 from shop.cli.lab_progress import ExperimentBar, SilentWatcher
 from shop.cli.output import emit
 from shop.errors import ConfigurationError, NotFound, ServiceUnavailable
@@ -29,8 +29,6 @@ from shop.stack.endpoints import web_url
 SUCCESSFUL_VERDICTS = ("confirmed", "look")
 """Verdicts with exit code 0. A look makes no claim, so it cannot fail."""
 COLOURS = {"confirmed": "green", "refuted": "red", "look": "cyan"}
-SIGNAL_EXIT = 128
-"""In a shell, 128 + n means: ended by signal n."""
 
 
 @click.group()

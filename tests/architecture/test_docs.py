@@ -112,10 +112,23 @@ def test_every_switch_has_a_pattern_page(switch):
     assert any(f"`{switch}`" in switch_section(page) for page in PATTERNS)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if "docs" in page.relative_to(PROJECT_ROOT).parts])
+OF_THE_DOCS = [page for page in PAGES if "docs" in page.relative_to(PROJECT_ROOT).parts]
+EXERCISES = PROJECT_ROOT / "docs" / "exercises"
+ACTION_PLAN = PROJECT_ROOT / "docs" / "action-plan" / "README.md"
+
+
+@pytest.mark.parametrize("page", [page for page in OF_THE_DOCS if EXERCISES not in page.parents])
 def test_every_page_of_the_docs_is_in_the_index(page):
     index = PROJECT_ROOT / "docs" / "README.md"
     assert page == index or f"]({page.relative_to(index.parent).as_posix()})" in index.read_text()
+
+
+@pytest.mark.parametrize("page", sorted(EXERCISES.glob("*/README.md")), ids=lambda page: page.parent.name)
+def test_every_exercise_is_in_the_action_plan(page):
+    """Its hints and its solution are in no index: a command shows them when they help."""
+    text = ACTION_PLAN.read_text()
+    title = page.read_text().partition("\n")[0].removeprefix("# ")
+    assert f"[{title}](../exercises/{page.parent.name}/README.md)" in text
 
 
 def test_every_command_is_in_the_reference():

@@ -1,0 +1,236 @@
+"""``shop exercise``: the exercises of the action plan.
+
+A command imports what only it needs: the HTTP client takes longer to load than a build exercise to check.
+"""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+import click
+from rich.console import Console
+from rich.markdown import Markdown
+
+from shop.atomic_files import atomic_write
+from shop.cli import EXIT_FAILED, SIGNAL_EXIT
+from shop.cli.exercise_output import map_lines, print_verdict, to_dict
+from shop.cli.output import emit
+from shop.errors import ConfigurationError
+from shop.exercises.definition import ATTEMPT, PAGE, WHY, ExerciseDefinition, load_definitions
+from shop.exercises.exercise_list import advise_next, exercise_state, find_exercise
+from shop.exercises.hints import LEVELS, HintList
+from shop.exercises.progress import ExerciseProgress, ProgressFile
+from shop.exercises.verdict import CheckVerdict
+from shop.settings import PROJECT_ROOT, load_settings
+
+SEED = 1
+"""Of the checks' random numbers: the same answer gets the same verdict."""
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+
+
+@click.group()
+def exercise() -> None:
+    """Do the exercises of the action plan."""
+
+
+@exercise.command("list")
+@_json
+def list_(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """List the exercises and your progress."""
+    definitions, progress = load_definitions(), _progress_file().load()
+    document = [to_dict(one, progress.get(one.slug, ExerciseProgress())) for one in definitions.values()]
+    lines = [
+        f"{one.label} {exercise_state(progress.get(one.slug)):<7} {one.kind:<8} {one.minutes:>3} min  {one.title}"
+        for one in definitions.values()
+    ]
+    emit(document, "\n".join(lines), as_json=as_json)
+
+
+@exercise.command("map")
+def map_() -> None:
+    """Draw your progress through the chapters, and advise the next exercise."""
+    definitions, progress = load_definitions(), _progress_file().load()
+    console = Console()
+    for line in map_lines(definitions, progress):
+        console.print(line, highlight=False)
+    following = advise_next(definitions, progress)
+    advice = f"Next: shop exercise start {following.number}" if following else "All exercises are passed."
+    click.echo(f"\n{advice}")
+
+
+@exercise.command()
+@click.argument("n")
+def start(n: str) -> None:
+    """Begin exercise N: copy its untouched file for you, and say where its page is."""
+    definition, file = _find(n), _progress_file()
+    progress = file.of(definition.slug)
+    file.save(definition.slug, progress.with_changes(begun_at=progress.begun_at or _now()))
+    click.echo(f"{definition.label} {definition.title}: about {definition.minutes} minutes.")
+    click.echo(f"Read   {_shown(definition.folder / PAGE)}")
+    if definition.predict is not None:
+        click.echo(f"Asked  {definition.predict.question}")
+        click.echo(f"Then   shop exercise predict {definition.number} VALUE   (a number of {definition.predict.unit})")
+        return
+    path = _attempt_path(definition)
+    if path.exists():
+        click.echo(f"Write  {_shown(path)}   (it was there already, and is unchanged)")
+    else:
+        _copy_attempt(definition, path)
+        click.echo(f"Write  {_shown(path)}")
+    click.echo(f"Then   shop exercise check {definition.number}")
+
+
+@exercise.command()
+@click.argument("n")
+@click.argument("value")
+def predict(n: str, value: str) -> None:
+    """Store VALUE as your prediction in exercise N."""
+    from shop.exercises.prediction import parse_prediction
+
+    definition, file = _find(n), _progress_file()
+    if definition.predict is None:
+        raise ConfigurationError(f"Exercise {definition.label} asks for no prediction: you write code in it.")
+    prediction = parse_prediction(definition.predict, value)
+    progress = file.of(definition.slug)
+    begun_at = progress.begun_at or _now()
+    file.save(definition.slug, progress.with_changes(begun_at=begun_at, prediction=prediction))
+    click.echo(f"Your prediction: {prediction:g} {definition.predict.unit}.")
+    click.echo(f"Then   shop exercise check {definition.number}   (needs the running store)")
+
+
+@exercise.command()
+@click.argument("n")
+@click.option("--url", help="Address of the store.  [default: the running stack]")
+@_json
+def check(n: str, url: str | None, as_json: bool) -> None:  # noqa: FBT001
+    """Check your answer to exercise N.
+
+    Exit code 0: passed; 1: not yet; 3: could not judge, for example because the store does not run; 2: wrong usage.
+    """
+    definition, file = _find(n), _progress_file()
+    progress = file.of(definition.slug)
+    verdict = _check_prediction(definition, progress, url) if definition.predict else _check_build(definition)
+    progress = file.of(definition.slug).after_check(verdict, _now())
+    file.save(definition.slug, progress)
+    if as_json:
+        emit({"exercise": definition.name, **verdict.to_dict()}, "", as_json=True)
+    else:
+        print_verdict(definition, verdict)
+    sys.exit(verdict.exit_code)
+
+
+@exercise.command()
+@click.argument("n")
+def hint(n: str) -> None:
+    """Show the next of the three hints of exercise N; the first depends on what failed."""
+    definition, file = _find(n), _progress_file()
+    progress = file.of(definition.slug)
+    level = min(progress.hints + 1, LEVELS)
+    text = HintList(definition).hint(level, progress.failed_check)
+    file.save(definition.slug, progress.with_changes(hints=level))
+    click.echo(f"Hint {level} of {LEVELS}\n")
+    Console().print(Markdown(text))
+
+
+@exercise.command()
+@click.argument("n")
+@click.option("--give-up", is_flag=True, help="Show it although the exercise is not passed.")
+def solution(n: str, give_up: bool) -> None:  # noqa: FBT001
+    """Show the model answer of exercise N beside the store's own code."""
+    definition, file = _find(n), _progress_file()
+    progress = file.of(definition.slug)
+    if progress.passed_at is None and not (give_up or progress.gave_up):
+        _end(
+            f"Exercise {definition.label} is not passed yet. `shop exercise hint {definition.number}` helps;"
+            " --give-up shows the solution.",
+            EXIT_FAILED,
+        )
+    if progress.passed_at is None:
+        file.save(definition.slug, progress.with_changes(gave_up=True))
+    Console().print(Markdown(definition.page(WHY)))
+
+
+@exercise.command()
+@click.argument("n")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset(n: str, yes: bool) -> None:  # noqa: FBT001
+    """Begin exercise N again: its untouched file replaces yours, and your progress in it is deleted."""
+    definition, file = _find(n), _progress_file()
+    path = _attempt_path(definition)
+    question = f"Overwrite {_shown(path)} and delete" if definition.kind == "build" and path.exists() else "Delete"
+    if not yes:
+        if not sys.stdin.isatty():
+            raise ConfigurationError("There is no terminal to ask in: repeat the command with --yes.")
+        click.confirm(f"{question} your progress in exercise {definition.label}?", abort=True)
+    if definition.kind == "build":
+        _copy_attempt(definition, path)
+    file.save(definition.slug, ExerciseProgress())
+    click.echo(f"Exercise {definition.label} is as it was: shop exercise start {definition.number}")
+
+
+def _check_build(definition: ExerciseDefinition) -> CheckVerdict:
+    from shop.exercises.attempt_runner import check_attempt
+
+    path = _attempt_path(definition)
+    if not path.is_file():
+        raise ConfigurationError(f"{_shown(path)} is missing: `shop exercise start {definition.number}` makes it.")
+    return check_attempt(definition, path, SEED)
+
+
+def _check_prediction(definition: ExerciseDefinition, progress: ExerciseProgress, url: str | None) -> CheckVerdict:
+    from shop.exercises.prediction import check_prediction
+    from shop.lab.saved_state import ExperimentInterrupted
+    from shop.lab.store_client import StoreClient
+    from shop.stack.endpoints import web_url
+
+    if progress.prediction is None:
+        raise ConfigurationError(
+            f"Give your prediction before the measurement: shop exercise predict {definition.number} VALUE"
+        )
+    settings = load_settings()
+    try:
+        address = url or web_url(settings)
+    except ConfigurationError as error:
+        return CheckVerdict("could not judge", reason=str(error), prediction=progress.prediction)
+    store = StoreClient(address)
+    try:
+        lab_dir = settings.var_dir / "lab"
+        return check_prediction(
+            definition, progress.prediction, store, lab_dir, lambda text: click.echo(text, err=True)
+        )
+    except ExperimentInterrupted as stop:
+        _end("interrupted; all switches have their earlier values.", SIGNAL_EXIT + stop.number)
+    finally:
+        store.close()
+
+
+def _find(name: str) -> ExerciseDefinition:
+    return find_exercise(load_definitions(), name)
+
+
+def _progress_file() -> ProgressFile:
+    return ProgressFile(load_settings().var_dir)
+
+
+def _attempt_path(definition: ExerciseDefinition) -> Path:
+    return load_settings().exercises_dir / definition.name / ATTEMPT
+
+
+def _copy_attempt(definition: ExerciseDefinition, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, definition.page(ATTEMPT), mode=0o644)
+
+
+def _shown(path: Path) -> str:
+    """Return a path as the reader types it: relative to the checkout, if it is inside."""
+    return str(path.relative_to(PROJECT_ROOT)) if path.is_relative_to(PROJECT_ROOT) else str(path)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _end(message: str, exit_code: int) -> NoReturn:
+    click.echo(f"shop: {message}", err=True)
+    sys.exit(exit_code)

@@ -1,0 +1,74 @@
+"""How ``shop exercise`` shows progress and verdicts."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from shop.exercises.definition import CHAPTERS, ExerciseDefinition
+from shop.exercises.exercise_list import Definitions, ProgressBySlug, exercise_state
+from shop.exercises.progress import ExerciseProgress
+from shop.exercises.verdict import CheckVerdict
+
+COLOURS = {"passed": "green", "not yet": "yellow", "could not judge": "magenta"}
+MARKS = {"passed": "[green]●[/]", "begun": "[yellow]◐[/]", "open": "○"}
+SHOWN_OUTPUT_LINES = 20
+SHOWN_LINE_CHARS = 200
+
+
+def to_dict(definition: ExerciseDefinition, progress: ExerciseProgress) -> dict[str, Any]:
+    """Return an exercise and the progress in it, for ``--json``."""
+    fields = ("number", "slug", "title", "chapter", "kind", "level", "minutes", "prerequisites")
+    state = {"state": exercise_state(progress), **progress.model_dump(mode="json")}
+    return {**definition.model_dump(mode="json", include=set(fields)), **state}
+
+
+def map_lines(definitions: Definitions, progress: ProgressBySlug) -> Iterator[str]:
+    """Yield the lines of the map: the chapters, and a mark for the state of each exercise."""
+    for chapter, title in CHAPTERS.items():
+        members = [one for one in definitions.values() if one.chapter == chapter]
+        if not members:
+            continue
+        passed = sum(exercise_state(progress.get(one.slug)) == "passed" for one in members)
+        yield f"[bold]{title}[/] ({passed} of {len(members)} passed)"
+        for one in members:
+            state = exercise_state(progress.get(one.slug))
+            after = [definitions[slug].label for slug in one.prerequisites]
+            advice = f"  (after {', '.join(after)})" if after and state == "open" else ""
+            yield f"  {MARKS[state]} {one.label} {escape(one.title)}, {state}{advice}"
+
+
+def print_verdict(definition: ExerciseDefinition, verdict: CheckVerdict) -> None:
+    """Print the verdict: its word and colour, and for a failure what was done, expected and seen, and where to look."""
+    console = Console()
+    colour = COLOURS[verdict.verdict]
+    title = escape(f"{definition.label} {definition.title}")
+    console.print(f"[bold {colour}]{verdict.verdict}[/]: {title}", highlight=False)
+    rows = _prediction_rows(definition, verdict)
+    if verdict.passed:
+        rows["passed"] = ", ".join(verdict.passed)
+    if verdict.failure is not None:
+        failure = verdict.failure
+        says = {rule.name: f": {rule.says}" for rule in definition.checks}.get(failure.check, "")
+        rows |= {"check": f"{failure.check}{says}", "done": failure.did, "expected": failure.expected}
+        rows |= {"came": failure.came, "look": failure.look}
+    if verdict.reason:
+        rows["reason"] = verdict.reason
+    for label, text in rows.items():
+        click.echo(f"  {label:<9} {text}")
+    if verdict.output.strip():
+        click.echo("\nYour code printed:")
+        for line in verdict.output.rstrip().splitlines()[-SHOWN_OUTPUT_LINES:]:
+            click.echo(line[:SHOWN_LINE_CHARS])
+    if verdict.verdict == "passed":
+        click.echo(f"\nCompare with the store's own code: shop exercise solution {definition.number}")
+
+
+def _prediction_rows(definition: ExerciseDefinition, verdict: CheckVerdict) -> dict[str, str]:
+    if definition.predict is None or verdict.prediction is None or verdict.failure:  # a failure tells both
+        return {}
+    unit = definition.predict.unit
+    rows = {"predicted": f"{verdict.prediction:g} {unit}"}
+    return rows if verdict.measured is None else {**rows, "measured": f"{verdict.measured:.1f} {unit}"}

@@ -1,0 +1,143 @@
+"""``shop exercise``, as a reader types it. The store does not run here."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from shop.cli import main
+from shop.stack.program import free_port
+from tests.exercises.answers import BUILD, model_answer
+
+JITTER = BUILD[0]
+
+
+@pytest.fixture
+def attempt(tmp_path):
+    """The path of the reader's file."""
+    return tmp_path / "exercises" / JITTER.name / "attempt.py"
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    """Return a function that runs a command of the reader, and returns its exit code and output."""
+    monkeypatch.setenv("SHOP_VAR_DIR", str(tmp_path / "var"))
+    monkeypatch.setenv("SHOP_EXERCISES_DIR", str(tmp_path / "exercises"))
+
+    def run(*words, answer=None):
+        done = CliRunner().invoke(main, ["exercise", *words], input=answer)
+        assert not isinstance(done.exception, Exception), done.exception
+        return done.exit_code, done.output
+
+    return run
+
+
+def test_build_exercise_from_start_to_solution(shop, attempt):
+    assert shop("start", "4")[0] == 0
+    assert attempt.read_text() == JITTER.page("attempt.py")
+    code, said = shop("check", "4")
+    assert (code, said.splitlines()[0]) == (1, "not yet: 04 Lifetimes with jitter")
+    assert "expected  9 seconds." in said
+    code, said = shop("solution", "4")
+    assert code == 1
+    assert "--give-up" in said
+    attempt.write_text(model_answer(JITTER))
+    code, said = shop("check", "4")
+    assert (code, said.splitlines()[0]) == (0, "passed: 04 Lifetimes with jitter")
+    code, said = shop("solution", "4")
+    assert code == 0
+    assert "limit_lifetime" in said
+
+
+def test_failure_is_printed_as_the_page_shows_it(shop):
+    shop("start", "4")
+    printed = shop("check", "4")[1]
+    assert printed in JITTER.page("README.md")
+
+
+def test_start_never_overwrites_and_reset_asks(shop, attempt):
+    shop("start", "4")
+    attempt.write_text("mine = 1\n")
+    code, said = shop("start", "4")
+    assert (code, attempt.read_text()) == (0, "mine = 1\n")
+    assert "unchanged" in said
+    code, said = shop("reset", "4")
+    assert (code, attempt.read_text()) == (2, "mine = 1\n"), "there is no terminal to ask in"
+    assert "--yes" in said
+    code, _ = shop("reset", "4", "--yes")
+    assert (code, attempt.read_text()) == (0, JITTER.page("attempt.py"))
+    assert json.loads(shop("list", "--json")[1])[1]["state"] == "open"
+
+
+def test_first_hint_depends_on_the_failure(shop, attempt):
+    shop("start", "4")
+    general = shop("hint", "4")[1]
+    assert "Hint 1 of 3" in general
+    shop("reset", "4", "--yes")
+    shop("check", "4")
+    after_failure = shop("hint", "4")[1]
+    assert "between -1 and 1" in after_failure
+    assert "Hint 2 of 3" in shop("hint", "4")[1]
+    assert "Hint 3 of 3" in shop("hint", "4")[1]
+    assert "Hint 3 of 3" in shop("hint", "4")[1]
+
+
+def test_giving_up_shows_the_solution_and_is_no_pass(shop):
+    assert shop("solution", "4", "--give-up")[0] == 0
+    assert shop("solution", "4")[0] == 0
+    listed = {one["slug"]: one for one in json.loads(shop("list", "--json")[1])}
+    assert (listed["ttl-jitter"]["gave_up"], listed["ttl-jitter"]["passed_at"]) == (True, None)
+
+
+def test_check_prints_one_json_document(shop):
+    shop("start", "4")
+    code, said = shop("check", "4", "--json")
+    verdict = json.loads(said)
+    assert (code, verdict["exercise"], verdict["verdict"]) == (1, "04-ttl-jitter", "not yet")
+    assert set(verdict["failure"]) == {"check", "did", "expected", "came", "look"}
+
+
+def test_check_shows_what_the_attempt_printed(shop, attempt):
+    shop("start", "4")
+    attempt.write_text(f"print('here I am')\n{attempt.read_text()}")
+    said = shop("check", "4")[1]
+    assert "Your code printed:\nhere I am" in said
+
+
+def test_map_marks_states_and_advises(shop):
+    assert "Next: shop exercise start 1" in shop("map")[1]
+    shop("start", "4")
+    said = shop("map")[1]
+    assert "◐ 04 Lifetimes with jitter, begun" in said
+    assert "○ 01 Predict a hit rate, open" in said
+    assert "Next: shop exercise start 4" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("check", "99"), "There is no exercise '99'"),
+        (("check", "4"), "shop exercise start 4"),
+        (("check", "1"), "shop exercise predict 1 VALUE"),
+        (("predict", "4", "10"), "asks for no prediction"),
+        (("predict", "1", "many"), "'many' is not a number"),
+        (("predict", "1", "101"), "out of range"),
+        (("predict", "1", "nan"), "out of range"),
+        (("check",), "Missing argument"),
+    ],
+)
+def test_wrong_usage_ends_with_2(shop, words, message):
+    code, said = shop(*words)
+    assert code == 2
+    assert message in said
+
+
+@pytest.mark.parametrize("stopped", ["no stack", "no store at the address"])
+def test_stopped_store_could_not_be_judged(shop, stopped):
+    shop("predict", "1", "50%")
+    address = () if stopped == "no stack" else ("--url", f"http://127.0.0.1:{free_port()}")
+    code, said = shop("check", "1", *address)
+    assert code == 3
+    assert said.startswith("could not judge: 01 Predict a hit rate")
+    assert "shop up" in said
+    assert json.loads(shop("list", "--json")[1])[0]["checks"] == 0
