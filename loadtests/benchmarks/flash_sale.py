@@ -12,6 +12,7 @@ strategy. Exit code 1 if one is broken.
 """
 
 import argparse
+import math
 import multiprocessing
 import random
 import statistics
@@ -41,6 +42,8 @@ from shop.wiring import ProcessRuntime, build
 
 PRODUCTS, IN_A_CART = 50, 3
 SHAPES = {"one": 1, "many": IN_A_CART}
+LEAST_CARTS = math.ceil(2 * PRODUCTS / IN_A_CART)
+"""With fewer carts, half of the demand for each of the products is less than a piece."""
 AT_MOST_S = 8
 """Time limit of a measurement, also if not everything is sold."""
 NOISE = 0.95
@@ -117,6 +120,8 @@ def main() -> int:
     parser.add_argument("--buyers", type=int, default=8)
     parser.add_argument("--carts", type=int, default=800, help="Demand; the stock is half of it.")
     arguments = parser.parse_args()
+    if arguments.carts < LEAST_CARTS:
+        parser.error(f"--carts must be at least {LEAST_CARTS}, so that there is stock of each product")
     broken = False
     with own_database(PRODUCTS) as settings:
         context = multiprocessing.get_context("spawn")
