@@ -6,7 +6,6 @@ since one round proves nothing.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from shop.lab.load import LoadPhase, LoadSamples, ShopperVisit, run_phase
 from shop.lab.statistics import FigureSpread
 
 Measure = Callable[[], float]
@@ -36,32 +35,6 @@ def show(title: str, unit: str, figures: Mapping[str, Sequence[float]]) -> float
     ratio = _spread([a / b for a, b in zip(over, under, strict=True)])
     print(f"  {f'{first} / {second}':<34} {ratio.median:>10.2f}     ({ratio.low:.2f} to {ratio.high:.2f})")
     return ratio.median
-
-
-def drive(base_url: str, path: str, *, seconds: float = 3.0, clients: int = 16) -> LoadSamples:
-    """Load one path at full speed, from a process of its own.
-
-    Raises:
-        RuntimeError: requests failed, or the generator was the bottleneck; then there is no valid figure.
-    """
-    visits = (ShopperVisit(name=path, paths=(path,)),)
-    phase = LoadPhase(base_url=base_url, mode="closed", duration_s=seconds, concurrency=clients, visits=visits)
-    samples = run_phase(phase)
-    if not all(samples.succeeded):
-        raise RuntimeError(f"{base_url}{path}: {samples.errors}")
-    if samples.saturation:
-        raise RuntimeError(f"the generator was the bottleneck: {samples.saturation}")
-    return samples
-
-
-def requests_per_second(base_url: str, path: str, *, seconds: float = 3.0, clients: int = 16) -> float:
-    """Return how many requests a second a path can serve.
-
-    Raises:
-        RuntimeError: as :func:`drive`.
-    """
-    samples = drive(base_url, path, seconds=seconds, clients=clients)
-    return len(samples.succeeded) / samples.seconds
 
 
 def _spread(figures: Sequence[float]) -> FigureSpread:
