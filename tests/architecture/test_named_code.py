@@ -7,8 +7,9 @@ from shop.settings import PROJECT_ROOT
 FILES = (
     *("Dockerfile", "Makefile", "docker-compose.yml", "pyproject.toml", "*.md"),
     *("docs/**/*.md", "deploy/**/*", "findings/*"),
-    *("shop/**/*.py", "tests/**/*.py", "loadtests/**/*.py", "migrations/**/*.py"),
+    *("shop/**/*.py", "loadtests/**/*.py", "migrations/**/*.py"),
 )
+"""Not the tests, which run what they name, or name on purpose what does not exist."""
 CODE = r"(?:shop|tests|loadtests|migrations)(?:\.\w+)+"
 REFERENCE = re.compile(rf":[a-z]+:`~?({CODE})(?:\(\))?`")
 """A reference of a docstring, such as one to a module or a function."""
