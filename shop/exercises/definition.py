@@ -149,8 +149,11 @@ def load_definitions(folder: Path = EXERCISES) -> dict[str, ExerciseDefinition]:
     """Read every exercise of a folder, by slug, in the order of their numbers.
 
     Raises:
-        ConfigurationError: an exercise is wrong, two have one number or slug, or a prerequisite does not exist.
+        ConfigurationError: there is no such folder, an exercise is wrong, two have one number or slug, or a
+            prerequisite does not exist.
     """
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder} is missing: the exercises are part of a checkout of the store.")
     definitions: dict[str, ExerciseDefinition] = {}
     for path in sorted(path for path in folder.iterdir() if path.is_dir()):
         definition = load_definition(path)

@@ -94,6 +94,11 @@ def test_two_exercises_never_share_a_number(folder):
         load_definitions(folder.parent)
 
 
+def test_missing_folder_of_exercises_is_told(tmp_path):
+    with pytest.raises(ConfigurationError, match="part of a checkout"):
+        load_definitions(tmp_path / "exercises")
+
+
 def test_unknown_prerequisite_names_the_line(folder):
     with pytest.raises(ConfigurationError, match=f":{PREREQUISITES}: prerequisites.0"):
         load_definitions(folder.parent)

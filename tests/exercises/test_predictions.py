@@ -26,6 +26,7 @@ from tests.support.web_server import WebServer
 pytestmark = pytest.mark.xdist_group("exercise-store")  # one process, one store
 HIT_RATE = load_definition(EXERCISES / "01-hit-rate")
 CALCULATED = 67.6
+START_TIMEOUT_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,7 @@ def test_prediction_is_measured_and_the_store_restored(shop, store, switches):
 def test_interrupted_check_restores_the_store(shop, predicted, store, switches, tmp_path):
     before = switches()
     check = shop("check", "1", "--url", store.base_url)
-    until(lambda: switches()["cache.local"] == "off")
+    until(lambda: switches()["cache.local"] == "off", START_TIMEOUT_S)
     check.send_signal(signal.SIGINT)
     code, said = done(check)
     assert code == 128 + signal.SIGINT, said
@@ -116,7 +117,8 @@ def test_interrupted_check_restores_the_store(shop, predicted, store, switches, 
 def test_second_check_names_the_first_and_restores_it_when_killed(shop, predicted, store, switches):
     before = switches()
     first = shop("check", "1", "--url", store.base_url)
-    until(lambda: switches()["cache.local"] == "off")
+    until(lambda: switches()["cache.local"] == "off", START_TIMEOUT_S)
+    first.send_signal(signal.SIGSTOP)  # otherwise it may have ended before the second has started
     code, said = done(shop("check", "1", "--url", store.base_url))
     assert code == 2
     assert f"pid {first.pid}" in said
