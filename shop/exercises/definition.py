@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from shop.did_you_mean import did_you_mean
 from shop.errors import ConfigurationError
@@ -72,32 +72,50 @@ class ExerciseDefinition(StrictModel):
     """Slugs of exercises to do before; advice, not a lock."""
     patterns: tuple[str, ...]
     """Pages of ``docs/patterns``, without the suffix."""
-    file: str | None = None
+    file: str | None = Field(default=None, validate_default=True)
     """The file to write; build only."""
     checks: tuple[CheckRule, ...] = Field(min_length=1)
     out_of_scope: tuple[str, ...]
     last_checked: dict[str, str] = Field(min_length=1)
     """Versions with which a person last did the exercise, by program."""
-    build: BuildTask | None = None
-    predict: PredictTask | None = None
+    build: BuildTask | None = Field(default=None, validate_default=True)
+    predict: PredictTask | None = Field(default=None, validate_default=True)
 
-    @model_validator(mode="after")
-    def _has_the_parts_of_its_kind(self) -> Self:
-        for kind in ("build", "predict"):
-            if (getattr(self, kind) is not None) != (kind == self.kind):
-                raise ValueError(f"an exercise of kind {self.kind} has a table [{self.kind}] and no other")
-        if (self.file == ATTEMPT) != (self.kind == "build"):
-            raise ValueError(f'file: a build exercise has file = "{ATTEMPT}", a predict exercise has no file')
-        names = [check.name for check in self.checks]
-        if len(set(names)) < len(names) or not all(map(CHECK_NAME.fullmatch, names)):
-            raise ValueError("checks: each has a name of its own, in lower-case words with hyphens")
-        if any(check.threshold < 0 or not 1 <= check.repetitions <= MAX_REPETITIONS for check in self.checks):
-            raise ValueError(f"checks: a threshold is not negative, repetitions are 1 to {MAX_REPETITIONS}")
-        for pattern in self.patterns:
+    @field_validator("patterns")
+    @classmethod
+    def _name_pages(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
             if not (PATTERNS / f"{pattern}.md").exists():
                 known = {path.stem: path for path in PATTERNS.glob("*.md")}
-                raise ValueError(f"patterns: docs/patterns has no page {pattern}.{did_you_mean(pattern, known)}")
-        return self
+                raise ValueError(f"docs/patterns has no page {pattern}.{did_you_mean(pattern, known)}")
+        return patterns
+
+    @field_validator("checks")
+    @classmethod
+    def _fit_together(cls, checks: tuple[CheckRule, ...]) -> tuple[CheckRule, ...]:
+        names = [check.name for check in checks]
+        if len(set(names)) < len(names) or not all(map(CHECK_NAME.fullmatch, names)):
+            raise ValueError("each has a name of its own, in lower-case words with hyphens")
+        if any(check.threshold < 0 or not 1 <= check.repetitions <= MAX_REPETITIONS for check in checks):
+            raise ValueError(f"a threshold is not negative, and repetitions are 1 to {MAX_REPETITIONS}")
+        return checks
+
+    @field_validator("file")
+    @classmethod
+    def _belongs_to_kind(cls, file: str | None, info: ValidationInfo) -> str | None:
+        if "kind" in info.data and file != (ATTEMPT if info.data["kind"] == "build" else None):
+            raise ValueError(f'a build exercise has file = "{ATTEMPT}", a predict exercise has no file')
+        return file
+
+    @field_validator("build", "predict")
+    @classmethod
+    def _is_the_table_of_its_kind(
+        cls, task: BuildTask | PredictTask | None, info: ValidationInfo
+    ) -> BuildTask | PredictTask | None:
+        kind = info.data.get("kind", info.field_name)
+        if (task is not None) != (kind == info.field_name):
+            raise ValueError(f"an exercise of kind {kind} has a table [{kind}] and no other")
+        return task
 
     @property
     def name(self) -> str:

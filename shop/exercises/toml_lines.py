@@ -40,6 +40,7 @@ def _key_lines(text: str) -> dict[KeyPath, int]:
             table = (*name.split("."), tables[name])
             tables[name] += 1
             lines[table] = number
+            lines.setdefault(table[:-1], number)
         elif match := _TABLE.match(line):
             table = tuple(match[1].split("."))
             lines[table] = number
