@@ -14,11 +14,12 @@ from rich.markdown import Markdown
 
 from shop.atomic_files import atomic_write
 from shop.cli import EXIT_FAILED, SIGNAL_EXIT
-from shop.cli.exercise_output import map_lines, print_verdict, to_dict
+from shop.cli.exercise_output import changed_note, map_lines, print_verdict, to_dict
 from shop.cli.output import emit
 from shop.errors import ConfigurationError
 from shop.exercises.definition import ATTEMPT, PAGE, WHY, ExerciseDefinition, load_definitions
 from shop.exercises.exercise_list import advise_next, exercise_state, find_exercise
+from shop.exercises.grader_version import grader_version
 from shop.exercises.hints import LEVELS, HintList
 from shop.exercises.progress import ExerciseProgress, ProgressFile
 from shop.exercises.verdict import CheckVerdict
@@ -42,6 +43,7 @@ def list_(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     document = [to_dict(one, progress.get(one.slug, ExerciseProgress())) for one in definitions.values()]
     lines = [
         f"{one.label} {exercise_state(progress.get(one.slug)):<7} {one.kind:<8} {one.minutes:>3} min  {one.title}"
+        f"{changed_note(one, progress.get(one.slug))}"
         for one in definitions.values()
     ]
     emit(document, "\n".join(lines), as_json=as_json)
@@ -53,7 +55,7 @@ def map_() -> None:
     definitions, progress = load_definitions(), _progress_file().load()
     console = Console()
     for line in map_lines(definitions, progress):
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, soft_wrap=True)
     following = advise_next(definitions, progress)
     advice = f"Next: shop exercise start {following.number}" if following else "All exercises are passed."
     click.echo(f"\n{advice}")
@@ -111,7 +113,7 @@ def check(n: str, url: str | None, as_json: bool) -> None:  # noqa: FBT001
     definition, file = _find(n), _progress_file()
     progress = file.of(definition.slug)
     verdict = _check_prediction(definition, progress, url) if definition.predict else _check_build(definition)
-    progress = file.of(definition.slug).after_check(verdict, _now())
+    progress = file.of(definition.slug).after_check(verdict, _now(), grader_version(definition))
     file.save(definition.slug, progress)
     if as_json:
         emit({"exercise": definition.name, **verdict.to_dict()}, "", as_json=True)

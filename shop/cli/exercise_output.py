@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from shop.exercises.definition import CHAPTERS, ExerciseDefinition
 from shop.exercises.exercise_list import Definitions, ProgressBySlug, exercise_state
+from shop.exercises.grader_version import check_has_changed
 from shop.exercises.progress import ExerciseProgress
 from shop.exercises.verdict import CheckVerdict
 
@@ -21,7 +22,8 @@ SHOWN_LINE_CHARS = 200
 def to_dict(definition: ExerciseDefinition, progress: ExerciseProgress) -> dict[str, Any]:
     """Return an exercise and the progress in it, for ``--json``."""
     fields = ("number", "slug", "title", "chapter", "kind", "level", "minutes", "prerequisites")
-    state = {"state": exercise_state(progress), **progress.model_dump(mode="json")}
+    state = {"state": exercise_state(progress), "check_changed": check_has_changed(definition, progress)}
+    state |= progress.model_dump(mode="json")
     return {**definition.model_dump(mode="json", include=set(fields)), **state}
 
 
@@ -37,7 +39,14 @@ def map_lines(definitions: Definitions, progress: ProgressBySlug) -> Iterator[st
             state = exercise_state(progress.get(one.slug))
             after = [definitions[slug].label for slug in one.prerequisites]
             advice = f"  (after {', '.join(after)})" if after and state == "open" else ""
-            yield f"  {MARKS[state]} {one.label} {escape(one.title)}, {state}{advice}"
+            note = changed_note(one, progress.get(one.slug))
+            yield f"  {MARKS[state]} {one.label} {escape(one.title)}, {state}{advice}{note}"
+
+
+def changed_note(definition: ExerciseDefinition, progress: ExerciseProgress | None) -> str:
+    """Return a note if an update has changed the check since the reader's last one; otherwise an empty text."""
+    is_changed = check_has_changed(definition, progress)
+    return f"  (its check has changed: shop exercise check {definition.number})" if is_changed else ""
 
 
 def print_verdict(definition: ExerciseDefinition, verdict: CheckVerdict) -> None:
@@ -45,7 +54,7 @@ def print_verdict(definition: ExerciseDefinition, verdict: CheckVerdict) -> None
     console = Console()
     colour = COLOURS[verdict.verdict]
     title = escape(f"{definition.label} {definition.title}")
-    console.print(f"[bold {colour}]{verdict.verdict}[/]: {title}", highlight=False)
+    console.print(f"[bold {colour}]{verdict.verdict}[/]: {title}", highlight=False, soft_wrap=True)
     rows = _prediction_rows(definition, verdict)
     if verdict.passed:
         rows["passed"] = ", ".join(verdict.passed)

@@ -32,20 +32,25 @@ class ExerciseProgress(StrictModel):
     prediction: float | None = None
     failed_check: str = ""
     """The check at which the last attempt failed."""
+    grader: str = ""
+    """Version of the check that judged last."""
 
-    def after_check(self, verdict: CheckVerdict, now: datetime) -> "ExerciseProgress":
+    def after_check(self, verdict: CheckVerdict, now: datetime, grader: str) -> "ExerciseProgress":
         """Return the progress after a check; a check that could not judge changes nothing.
 
         Args:
             verdict: its outcome.
             now: when.
+            grader: version of the check.
         """
         if verdict.verdict == "could not judge":
             return self
         failed = verdict.failure.check if verdict.failure else ""
         passed_at = self.passed_at or (now if verdict.verdict == "passed" else None)
         begun_at = self.begun_at or now
-        return self.with_changes(begun_at=begun_at, passed_at=passed_at, checks=self.checks + 1, failed_check=failed)
+        return self.with_changes(
+            begun_at=begun_at, passed_at=passed_at, checks=self.checks + 1, failed_check=failed, grader=grader
+        )
 
 
 class ProgressDocument(StrictModel):

@@ -6,6 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from shop.cli import main
+from shop.exercises.grader_version import grader_version
+from shop.exercises.progress import ProgressFile
 from shop.stack.program import free_port
 from tests.exercises.answers import BUILD, model_answer
 
@@ -111,6 +113,25 @@ def test_map_marks_states_and_advises(shop):
     assert "◐ 04 Lifetimes with jitter, begun" in said
     assert "○ 01 Predict a hit rate, open" in said
     assert "Next: shop exercise start 4" in said
+
+
+def test_changed_check_is_named_and_the_attempt_kept(shop, attempt, tmp_path):
+    shop("start", "4")
+    shop("check", "4")
+    assert "has changed" not in shop("list")[1] + shop("map")[1]
+    file = ProgressFile(tmp_path / "var")
+    file.save("ttl-jitter", file.of("ttl-jitter").with_changes(grader="of an earlier release"))
+    for command in ("list", "map"):
+        assert shop(command)[1].count("its check has changed: shop exercise check 4") == 1
+    assert attempt.read_text() == JITTER.page("attempt.py")
+    shop("check", "4")
+    assert "has changed" not in shop("list")[1]
+
+
+def test_grader_version_follows_checks_and_code():
+    easier = JITTER.with_changes(checks=JITTER.checks[:1])
+    other_code = JITTER.with_changes(build=JITTER.build.with_changes(grader="attempt_calls"))
+    assert len({grader_version(one) for one in (JITTER, easier, other_code)}) == 3
 
 
 @pytest.mark.parametrize(

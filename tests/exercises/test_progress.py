@@ -50,10 +50,10 @@ def test_changes_at_the_same_time_keep_each_other(file):
 
 
 def test_failure_after_a_pass_keeps_the_pass():
-    progress = ExerciseProgress().after_check(CheckVerdict("passed"), NOW).after_check(FAILED, LATER)
+    progress = ExerciseProgress().after_check(CheckVerdict("passed"), NOW, "a").after_check(FAILED, LATER, "b")
     assert progress.passed_at.hour == 9
-    assert (progress.checks, progress.failed_check) == (2, "bounds")
+    assert (progress.checks, progress.failed_check, progress.grader) == (2, "bounds", "b")
 
 
 def test_check_that_could_not_judge_changes_nothing():
-    assert ExerciseProgress().after_check(CheckVerdict("could not judge"), NOW) == ExerciseProgress()
+    assert ExerciseProgress().after_check(CheckVerdict("could not judge"), NOW, "a") == ExerciseProgress()

@@ -1,0 +1,35 @@
+"""Names the version of an exercise's check, so that a reader learns which checks an update has changed."""
+
+import hashlib
+from pathlib import Path
+
+from shop.exercises.definition import ExerciseDefinition
+from shop.exercises.progress import ExerciseProgress
+
+HERE = Path(__file__).parent
+DIGEST_CHARS = 12
+
+
+def grader_version(definition: ExerciseDefinition) -> str:
+    """Return a digest of an exercise's checks and of the module that carries them out.
+
+    Args:
+        definition: the exercise.
+    """
+    if definition.build is not None:
+        module = HERE / "graders" / f"{definition.build.grader}.py"
+    else:
+        assert definition.predict is not None  # noqa: S101 - an exercise has the table of its kind
+        module = HERE / "measurements" / f"{definition.predict.measurement}.py"
+    content = repr(definition.checks).encode() + module.read_bytes()
+    return hashlib.sha256(content).hexdigest()[:DIGEST_CHARS]
+
+
+def check_has_changed(definition: ExerciseDefinition, progress: ExerciseProgress | None) -> bool:
+    """Return whether the check of an exercise is another one than at the reader's last check.
+
+    Args:
+        definition: the exercise.
+        progress: ``None`` if there is none.
+    """
+    return progress is not None and progress.grader not in ("", grader_version(definition))
