@@ -298,8 +298,9 @@ class ProcessRuntime:
         return PaymentService(provider, self._limit_s(snapshot), claim_s=self._claim_s(snapshot))
 
     def _limit_s(self, snapshot: SwitchSnapshot) -> float:
-        """Return the seconds that all attempts at one call to the provider may take together."""
+        """Return the seconds that a charge and the look-up after it may take together, with all their attempts."""
         limited = snapshot["payments.timeout"] == "on"
+        # Without the time limit, each of the two calls may take as long as the HTTP client waits.
         return (self.settings.request_timeout_ms if limited else 2 * WITHOUT_LIMIT_MS) / 1000
 
     def _claim_s(self, snapshot: SwitchSnapshot) -> float:

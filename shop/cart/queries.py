@@ -46,8 +46,9 @@ _LOCK = {True: _lock.where(_of_account), False: _lock.where(_of_guest)}
 def locked_lines(session: Session, user_id: int | None, guest_cart_id: uuid.UUID | None) -> dict[int, LockedLine]:
     """Return the lines of an account's or a guest's cart, by product id.
 
-    A lock keeps the cart until the transaction ends. If the transaction's snapshot is older than a merge of this cart,
-    PostgreSQL aborts the transaction (SQLSTATE 40001) instead of showing the old items, and it runs again.
+    The query locks the cart's row, so no merge changes the cart before the transaction ends. With the isolation levels
+    that read from one snapshot, the snapshot may be older than a merge that has just finished. Then PostgreSQL does not
+    return the old items: it aborts the transaction (SQLSTATE 40001), and the caller runs it again.
     """
     rows = session.execute(_LINES[user_id is not None], {"owner": user_id or guest_cart_id})
     return {row.product_id: LockedLine(row.quantity, row.line_id) for row in rows}

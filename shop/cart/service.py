@@ -75,8 +75,9 @@ class AddedItem:
 class CartService:
     """The use cases of carts.
 
-    Every change first locks its cart's row. So two tabs, a merge and a checkout change one cart one after another, and
-    never wait for another cart.
+    Every change locks the cart's row before it changes a line. So two tabs, a merge and a checkout change one cart one
+    after another, and a change never waits for a cart that it does not change. A merge changes two carts: it locks the
+    guest's cart first, and then the account's.
 
     Args:
         database: stores the carts.

@@ -1,7 +1,8 @@
-"""The catalogue's public responses: the same bytes of JSON for every client, read through the cache."""
+"""The catalogue's public responses, read through the cache: JSON or HTML, the same bytes for every client."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -56,8 +57,8 @@ class CachedResponses:
 
         return build
 
-    def cached(self, key: str, policy: CachePolicy, own_tags: Sequence[str], build: Build) -> CacheableResponse:
-        """Return the response under a key; it depends on its own tags and on the whole catalogue."""
+    def get_or_build(self, key: str, policy: CachePolicy, own_tags: Sequence[str], build: Build) -> CacheableResponse:
+        """Return the response under a key, or build it; it depends on its own tags and on the whole catalogue."""
         return self.get_or_load(key, policy, [*own_tags, tags.CATALOGUE], lambda: serialize(build()))
 
     def get_or_load(
@@ -87,7 +88,7 @@ class CachedResponses:
 
     def product_part(self, part: str, slug: str, build: Build) -> CacheableResponse:
         """Return one part of a product's data."""
-        request = _product_request(part, slug, build)
+        request = _product_request(part, slug, lambda: serialize(build()))
         return self.get_or_load(request.key, request.policy, request.tags, request.load)
 
     def product_part_with_related(self, part: str, slug: str, build: Callable[[], RelatedContent]) -> CacheableResponse:
@@ -97,8 +98,8 @@ class CachedResponses:
             content = build()
             return TaggedValue(serialize(content), [tags.product(related) for related in content.related_slugs])
 
-        request = _product_request(part, slug, build)
-        return self.get_or_load(request.key, request.policy, request.tags, load, finds_tags=True)
+        request = _product_request(part, slug, load)
+        return self.get_or_load(request.key, request.policy, request.tags, request.load, finds_tags=True)
 
     def product_parts(self, slug: str, builds: Mapping[str, Build]) -> list[CacheableResponse]:
         """Return several parts of a product's data, in order; the cached parts are read in one round trip.
@@ -106,7 +107,7 @@ class CachedResponses:
         Raises:
             NotFound, ProductRenamed, ProductWithdrawn: the slug leads to no product on sale.
         """
-        requests = [_product_request(part, slug, build) for part, build in builds.items()]
+        requests = [_product_request(part, slug, partial(_build_bytes, build)) for part, build in builds.items()]
         responses = []
         for request, value in zip(requests, self._cache.get_many(requests), strict=True):
             if value is None:  # get_many hides the reason; a single load raises it
@@ -119,7 +120,9 @@ class CachedResponses:
     def category_part(self, part: str, list_query: ListQuery, build: Build) -> CacheableResponse:
         """Return one part of the data of a category, or of the list of all products."""
         own_tags = [tags.list_of(list_query.category), tags.CATEGORIES]
-        return self.cached(f"{part}:{list_query.category or ''}:{list_query.order.name}", CATALOGUE, own_tags, build)
+        return self.get_or_build(
+            f"{part}:{list_query.category or ''}:{list_query.order.name}", CATALOGUE, own_tags, build
+        )
 
     def uncached(self, list_query: ListQuery, build: Build) -> CacheableResponse:
         """Build a list that only the edge and the browser may cache; for a short time if it has typed input.
@@ -170,6 +173,9 @@ def deserialize(response: CacheableResponse) -> dict[str, Any]:
     return content
 
 
-def _product_request(part: str, slug: str, build: Build) -> CacheRequest:
-    all_tags = (tags.product(slug), tags.CATALOGUE)
-    return CacheRequest(f"product:{part}:{slug}", CATALOGUE, all_tags, lambda: serialize(build()))
+def _build_bytes(build: Build) -> bytes:
+    return serialize(build())
+
+
+def _product_request(part: str, slug: str, load: Callable[[], bytes]) -> CacheRequest:
+    return CacheRequest(f"product:{part}:{slug}", CATALOGUE, (tags.product(slug), tags.CATALOGUE), load)

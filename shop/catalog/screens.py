@@ -2,8 +2,8 @@
 
 Problem: a page that loads its product, its ratings, its reviews and its related products makes a call for each, and a
 phone waits for a round trip each time.
-Method: one call for a screen (a composite API, "backend for frontend"). Each screen takes a fixed number of queries,
-whatever the amount of data, and its bytes are cached as they are sent.
+Method: one call for a screen (a composite API, "backend for frontend"). The number of queries of a screen has a fixed
+bound, whatever the amount of data, and its bytes are cached as they are sent.
 Switch: ``api.composite``; off, the product page loads the parts one by one. Experiment: the calls are counted in
 docs/patterns/composite-api.md.
 Source: Newman, "Building Microservices", ch. 14, on backends for frontends; Netflix's API redesign (2012).
@@ -57,7 +57,7 @@ class ScreenBuilder:
     bought_together: BoughtTogether
 
     def product(self, slug: str) -> ProductScreen:
-        """Build a product's screen; 6 queries.
+        """Build a product's screen; 6 queries, or 8 (see :meth:`also_bought`).
 
         Raises:
             NotFound, ProductRenamed, ProductWithdrawn: the slug leads to no product on sale.

@@ -31,8 +31,8 @@ CHANGED_MEANWHILE = "This product has changed since you loaded it. Reload it and
 class CatalogService:
     """Reads products, lists and reviews, and changes them.
 
-    A public response is the same for every client. It is serialized once to bytes of JSON and cached; a cache hit
-    touches neither the database nor a model.
+    A public response is the same for every client. It is serialized once, to JSON or HTML, and its bytes are cached; a
+    cache hit uses neither the database nor a model.
 
     Args:
         database: stores the products.
@@ -179,11 +179,11 @@ class CatalogService:
 
     def home_screen(self) -> CacheableResponse:
         """Return all data of the home page; see :class:`schemas.HomeScreen`."""
-        return self._responses.cached("screen:home", CATALOGUE, [tags.HOME, tags.CATEGORIES], self._screens.home)
+        return self._responses.get_or_build("screen:home", CATALOGUE, [tags.HOME, tags.CATEGORIES], self._screens.home)
 
     def suggestions(self) -> list[dict[str, Any]]:
         """Return a few best-selling products, to show when a search finds nothing."""
-        response = self._responses.cached(
+        response = self._responses.get_or_build(
             "suggestions", CATALOGUE, [tags.HOME], lambda: self._screens.popular(SUGGESTIONS_SHOWN)
         )
         items: list[dict[str, Any]] = deserialize(response)["items"]
@@ -191,7 +191,7 @@ class CatalogService:
 
     def categories(self) -> CacheableResponse:
         """Return the category tree; see :class:`schemas.CategoryTree`."""
-        return self._responses.cached("categories", REFERENCE, [tags.CATEGORIES], self._screens.tree)
+        return self._responses.get_or_build("categories", REFERENCE, [tags.CATEGORIES], self._screens.tree)
 
     def departments(self) -> list[dict[str, Any]]:
         """Return the category tree for the menu of the pages."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from flask import Response, make_response
 from flask_openapi3 import Tag
 from pydantic import Field
+from sqlalchemy.orm import Session
 
 from shop.cart.api import CartAnswer, cart_answer
 from shop.cart.service import CartService
@@ -12,12 +13,12 @@ from shop.cart.sessions import current_owner
 from shop.checkout.cancellation import OrderCancellation
 from shop.checkout.demo_cards import refuse_test_card
 from shop.checkout.details import CheckoutDetails
-from shop.checkout.service import CheckoutService, DeclinedCheckout, EarlierCheckoutPaid, PaidOrder
+from shop.checkout.service import CheckoutService, DeclinedCheckout, EarlierCheckoutPaid, PaidOrder, ResponseContext
 from shop.errors import CartChanged, StateConflict
 from shop.orders.api import OrderPath, problem_responses
 from shop.orders.order_access import current_viewer
 from shop.orders.schemas import OrderBody, OrderSchema, order_json
-from shop.orders.service import OrderService, OrdersPage
+from shop.orders.service import OrderService, OrdersWithProducts
 from shop.web import idempotency
 from shop.web.openapi import AUTH_OPTIONAL, ApiBlueprint, sends
 from shop.web.private_response import keep_private
@@ -63,16 +64,16 @@ def create_api(
     @idempotency.multi_transaction(required=True)
     @sends("Location")
     def checkout(body: CheckoutDetails) -> Response:
-        """Place an order and pay for it, entirely or not at all. The same key never buys twice."""
+        """Place an order and pay for it; a declined card cancels the order. The same key never buys twice."""
         if not test_cards:
             refuse_test_card(body.payment.token)
         key = idempotency.current_key()
-        lease = key.lease(
-            lambda session, context: _build_response(
-                context.result, lambda public_id: orders().with_products(session, context.order)
-            ),
-            body.fingerprint(),
-        )
+
+        def build_response(session: Session, context: ResponseContext) -> Response:
+            # The transaction has the order already, so its id is not needed.
+            return _build_response(context.result, lambda _public_id: orders().with_products(session, context.order))
+
+        lease = key.lease(build_response, body.fingerprint())
         try:
             result = get_service().submit(current_owner(), key.key, body, body.agreement, lease)
         except CartChanged as refusal:
@@ -99,7 +100,7 @@ def create_api(
     return api
 
 
-def _build_response(result: PaidOrder | DeclinedCheckout, load_order: Callable[[str], OrdersPage]) -> Response:
+def _build_response(result: PaidOrder | DeclinedCheckout, load_order: Callable[[str], OrdersWithProducts]) -> Response:
     if isinstance(result, DeclinedCheckout):
         response = problem_document(402, "payment-declined", DECLINED)
     else:
@@ -111,6 +112,6 @@ def _build_response(result: PaidOrder | DeclinedCheckout, load_order: Callable[[
     return response
 
 
-def _cancelled(page: OrdersPage) -> Response:
+def _cancelled(page: OrdersWithProducts) -> Response:
     order = order_json(page)
     return make_response(order.model_dump(mode="json"), 202 if order.refund_pending else 200)

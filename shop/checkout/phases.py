@@ -1,8 +1,10 @@
-"""The atomic phases of a checkout. Each phase is the body of one transaction; the charge happens between two of them.
+"""The two atomic phases of a checkout, :meth:`CheckoutPhases.place` and :meth:`CheckoutPhases.settle`.
 
-Order, payment, cart and stock change together or not at all. Every phase locks rows in the same order: order, payment,
-cart, stock by product id. Stock comes last, because other shoppers wait for its rows. A phase makes no call to another
-server, and does not commit.
+Each phase is the body of one transaction; the charge happens between them. The other methods are the transactions that
+cancel an order and record its refund. Order, payment, cart and stock change together or not at all.
+All of them lock existing rows in one order: order, payment, cart, stock by product id. ``place`` locks only the cart
+and then the stock: its order and its payment are new rows, which no other transaction can lock. Other shoppers wait for
+the rows of the stock, so they are locked last. A phase makes no call to another server, and does not commit.
 """
 
 import uuid
@@ -105,7 +107,7 @@ class CheckoutPhases:
     def place(
         self, session: Session, key: CheckoutKey, request: CheckoutRequest, lease: KeyLease = NO_LEASE
     ) -> ChargeAttempt | Order | PendingCheckout | None:
-        """Phase one: claim the key, price the cart now, place the order, open its payment, reserve its stock.
+        """Do the first phase: claim the key, price the cart, place the order, open its payment, reserve its stock.
 
         One cart has one checkout at a time. A second browser tab, or a new form after a lost response, sends another
         key for the same cart. Without the check for a conflicting checkout, it would buy the cart again. Only a
@@ -113,7 +115,8 @@ class CheckoutPhases:
 
         Returns:
             The charge to make; the order that was placed under the same key; an earlier checkout that must be settled
-            first; or ``None`` if the random order number is taken: then the caller tries again.
+            first; or ``None`` if the random order number is taken or the key has an order by now: the caller tries
+            again.
 
         Raises:
             ReplayedRequest: the request has a stored response.
@@ -158,15 +161,15 @@ class CheckoutPhases:
         outcome: Outcome | None,
         store_response: Callable[[OrderChange], None] = lambda change: None,
     ) -> SettleResult:
-        """Phase three: write everything that follows from the provider's answer.
+        """Do the second phase, after the charge: write everything that follows from its outcome.
 
         Args:
             session: the caller's transaction.
             public_id: the order.
-            step: the decided step.
-            outcome: the provider's answer; ``None`` if the provider has no charge.
-            store_response: called if the order is now paid or declined: after order, payment and cart are written and
-                before stock rows are locked. Use it to store the idempotent response.
+            step: the step that follows from the outcome.
+            outcome: the outcome of the charge; ``None`` if the provider has no charge.
+            store_response: stores the idempotent response. It is called if this call has marked the order as paid or
+                declined, before it changes the stock: so the rows of the stock are locked for a shorter time.
         """
         order = order_stream.lock(session, public_id)
         if order.status != OrderStatus.PENDING_PAYMENT:
@@ -225,7 +228,7 @@ class CheckoutPhases:
         CartService.remove_bought(session, cart_owner(order.checkout_owner), quantities)
         self._confirmation.order_paid(session, order)
         store_response(change)
-        self.stock.commit_reserved(session, quantities)
+        self.stock.sell_reserved(session, quantities)
 
     def _cancel(
         self,

@@ -1,4 +1,4 @@
-"""The recovery points of a checkout, and the step that follows each answer of the provider. Pure."""
+"""The recovery points of a checkout, and the step that follows each outcome of the charge. Pure."""
 
 from enum import StrEnum
 
@@ -7,32 +7,40 @@ from shop.payments.service import NotCharged, Outcome, OutcomePending
 
 
 class RecoveryPoint(StrEnum):
-    """The state of a checkout between two phases. From it, another request or process can continue the checkout."""
+    """A point between two parts of a checkout. If the process dies there, another request or process continues.
+
+    The database does not distinguish :attr:`PLACED` from :attr:`ANSWERED`: the next request charges again in both.
+    """
 
     PLACED = "placed"
-    """Order and payment are pending, stock is reserved. The charge may or may not have been tried."""
+    """Order and payment are pending, stock is reserved. The charge was not tried yet."""
     ANSWERED = "answered"
-    """The provider has answered; the store has not recorded the answer. A repeated charge gets the same answer."""
+    """The call to the provider has ended, with or without a known outcome, and the store has not recorded it. A
+    repeated charge has the same key, so it never charges twice."""
     SETTLED = "settled"
-    """Everything is recorded."""
+    """The store has recorded the outcome. The order stays pending if the outcome is unknown."""
 
 
 class RecoveryStep(StrEnum):
-    """The step that follows the provider's answer."""
+    """The step that follows the outcome of the charge."""
 
     PAY = "pay"
+    """Mark the order as paid."""
     REFUSE = "refuse"
+    """Cancel the order, because the card was declined."""
     UNDO = "undo"
+    """Cancel the order, because nothing was charged, and free its key."""
     WAIT = "wait"
+    """Leave the order pending, because the outcome is unknown."""
 
 
-def decide(outcome: Outcome, *, first_attempt: bool) -> RecoveryStep:
-    """Return the step that follows an answer. Pure.
+def next_step(outcome: Outcome, *, first_attempt: bool) -> RecoveryStep:
+    """Return the step that follows the outcome of a charge. Pure.
 
     Args:
-        outcome: the result of the charge.
-        first_attempt: whether no earlier request can have sent this charge. Only then does "not reached" mean "not
-            charged".
+        outcome: the outcome.
+        first_attempt: true if no earlier request can have sent this charge. If an earlier request may have sent it, a
+            call that did not reach the provider does not prove that nothing was charged.
     """
     match outcome:
         case ChargeSucceeded():

@@ -1,13 +1,18 @@
-"""The checkout: from a cart to a paid order, or to no change at all.
+"""The checkout: from a cart to a paid order. A checkout that is not paid takes no money, and gives its stock back.
 
 Problem: the payments provider cannot take part in our transaction. If the store charges first and crashes, a customer
 has paid for nothing. If it commits first and crashes, a customer waits for a parcel that is not paid.
-Method: named atomic phases with the charge between them. Place: the key is claimed; order, payment and reserved stock
-are written as pending. Charge: no transaction is open; the charge has its own idempotency key. Settle: everything is
-paid or everything is undone, and the response is stored under the key. After each phase, the database tells the next
-step. A repeated request continues from there and ends in exactly one charge. Two keys protect a checkout: the
-idempotency key of the request stores the response (``lease``), and the checkout key of the order finds the order
-(:mod:`shop.orders.checkout_keys`).
+Method: two atomic phases, each of one transaction, with the charge between them. Place: one transaction claims the key,
+and writes the order and its payment as pending and the stock as reserved. Charge: no transaction is open. Settle: one
+transaction marks the order as paid and the stock as sold, or it cancels the order and releases the stock; it also
+stores the response. A cancelled order stays in the database with its events and its payment. If the outcome of the
+charge is unknown, the order stays pending.
+A repeated request finds a pending order, and charges again under the same charge key: the provider charges once per
+key, and returns the same outcome for a repeated charge. So the request need not know whether an earlier one stopped
+before or after the charge.
+Three keys protect a checkout. The idempotency key of the request stores the response (``lease``). The checkout key of
+the order finds the order (:mod:`shop.orders.checkout_keys`). The charge key of the payment makes the charge repeatable
+(:mod:`shop.charge_keys`).
 Switches: ``checkout.idempotency``, ``checkout.transaction``, ``checkout.stock``.
 Experiment: ``checkout-partial-write`` and ``checkout-retries``.
 Source: Leach, "Implementing Stripe-like Idempotency Keys in Postgres" (2017), atomic phases and recovery points.
@@ -31,7 +36,7 @@ from shop.checkout.phases import (
     PendingCheckout,
     key_owner,
 )
-from shop.checkout.recovery_points import RecoveryPoint, RecoveryStep, SettleResult, decide
+from shop.checkout.recovery_points import RecoveryPoint, RecoveryStep, SettleResult, next_step
 from shop.database.transactions import Database
 from shop.errors import AlreadyPaid, InvalidFields, ProviderUnavailable, ServiceUnavailable, StateConflict
 from shop.money import Money
@@ -225,7 +230,7 @@ class CheckoutService:
         return PaidOrder(public_id, replayed)
 
     def _settle(self, attempt: ChargeAttempt, outcome: Outcome, lease: KeyLease) -> CheckoutResult:
-        step = decide(outcome, first_attempt=attempt.is_first)
+        step = next_step(outcome, first_attempt=attempt.is_first)
         result = PaidOrder(attempt.public_id) if step is RecoveryStep.PAY else DeclinedCheckout()
 
         def settle(session: Session) -> SettleResult:

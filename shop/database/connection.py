@@ -31,8 +31,8 @@ LIMITS = ["statement_timeout", "lock_timeout", "transaction_timeout", "idle_in_t
 """The server's own limits; ``transaction_timeout`` exists since PostgreSQL 17."""
 LIFT = "SELECT set_config(name, '0', %s) FROM pg_settings WHERE name = ANY(%s)"
 GRACE_S = 0.5
-"""Time of a statement beyond its limit. A statement that begins after the request's deadline has only this time, such
-as one that records a charge."""
+"""Seconds that the client waits beyond the limit of a statement. Some statements begin after the request's deadline,
+for example the one that records a charge: they have only these seconds."""
 SIGNALS_EVERY_S = 0.1
 """Interval at which a wait checks for signals, such as Ctrl-C."""
 _connect_until: ContextVar[float] = ContextVar("connect_until", default=math.inf)

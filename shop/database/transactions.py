@@ -2,12 +2,13 @@
 
 Problem: a change to several records must happen completely or not at all. Its effects (a purged cache, a queued
 message) must not happen without it.
-Method: ``with database.transaction() as session`` is the only way to write. The caller owns the session. Hooks that are
-registered with :meth:`Database.after_commit` run after the commit. If the error of a failed statement is swallowed
-inside the block, the block ends with :class:`TransactionAborted`. A transaction that lost a race (SQLSTATE 40001) or a
-deadlock (40P01) runs again from its start, with full jitter. A call to another server inside a transaction is refused:
-it would hold locks for as long as that server takes. To make several such blocks one transaction, a caller opens
-:meth:`Database.enclosing` around them; each block joins it.
+Method: all writes run in a transaction that the caller opens: in a block, ``with database.transaction() as session``,
+or in a function, :meth:`Database.run_in_transaction`. Hooks that are registered with :meth:`Database.after_commit` run
+after the commit. If the error of a failed statement is swallowed inside the block, the block ends with
+:class:`TransactionAborted`. A transaction may lose a race (SQLSTATE 40001) or a deadlock (40P01). Then the function
+runs again from its start, with full jitter; a block cannot run again, so it raises :class:`ServiceUnavailable`. A call
+to another server inside a transaction is refused: the transaction would hold its locks for as long as that server
+takes. To make several transactions one, a caller opens :meth:`Database.enclosing` around them; each of them joins it.
 Source: Cosmic Python ch. 6; PostgreSQL manual 13.5; AWS Builders' Library, "Timeouts, retries and backoff with jitter".
 """
 

@@ -80,9 +80,9 @@ class CheckoutKey:
 def lock_owner(session: Session, owner: str) -> None:
     """Let one transaction at a time place an order for an owner.
 
-    The next order has no row yet, so the lock is an advisory lock on the owner's name. A transaction takes it before
-    any row lock. A checkout takes one such lock; a login takes the guest's first, then the account's. So no two
-    transactions wait for each other in a circle.
+    The order to be placed has no row that could be locked, so the function takes an advisory lock on the owner's name.
+    Two rules prevent deadlocks: a transaction takes this lock before any row lock; and a login, which takes two of
+    these locks, takes the guest's before the account's. A checkout takes only one.
     """
     session.execute(_LOCK_OWNER, {"owner": owner})
 

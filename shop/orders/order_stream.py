@@ -1,8 +1,9 @@
 """Changes of orders: one transaction decides on a command, appends its events, and updates the order's rows.
 
-A transaction locks the order's row before it changes the order. Payment and stock change with the order, so waiting for
-the lock is cheaper than repeating everything. The version protects against a missing lock: an append behind another
-version than the one that was read is refused, and the transaction runs again.
+A transaction locks the order's row before it changes the order. Payment and stock change in the same transaction, so
+waiting for the lock is cheaper than running the transaction again. The version detects a transaction that changes the
+order without the lock: events are appended only if the stream still has the version that was read. Otherwise the
+transaction runs again.
 """
 
 import random
@@ -53,7 +54,7 @@ class NewOrder:
 
 @dataclass(frozen=True, slots=True)
 class LockedOrder:
-    """The row of an order when it was locked or placed."""
+    """The row of an order when it was locked. A transaction that has inserted the row holds its lock as well."""
 
     id: int
     public_id: str

@@ -2,8 +2,9 @@
 
 Problem: lists and counts of all orders need other columns and indexes than a checkout.
 Method: a separate table, :class:`~shop.orders.models.OrderSummary`, which follows from the events alone. ``inline``
-writes the summary in the transaction of the event. ``async`` only queues the event in that transaction, and an
-:class:`OrderProjector` writes the summary. Both statements are pipelined with COMMIT, so neither costs a round trip.
+writes the summary in the transaction of the event. ``async`` queues the event in that transaction, and an
+:class:`OrderProjector` writes the summary later. The statement that writes the summary or queues the event is sent
+together with COMMIT, so it costs no round trip.
 The projector takes committed rows that no other projector has locked (``SKIP LOCKED``). It has no "last seen" number: a
 transaction may get its number early and commit late, and its event would be skipped. Only a newer version overwrites a
 summary, so projectors may run in any order.

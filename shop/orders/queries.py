@@ -191,7 +191,7 @@ def bought_together(session: Session, product_id: int, limit: int) -> list[int]:
 
 
 def _page(session: Session, orders: Select[Order], after: str | None, limit: int) -> Sequence[Order]:
-    """Keyset pagination: continue behind the last order of the previous page."""
+    """Keyset pagination: continue after the last order of the previous page."""
     if after is not None:
         last_id = session.scalar(orders.with_only_columns(Order.id).where(Order.public_id == after))
         if last_id is None:

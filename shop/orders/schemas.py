@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from shop.orders.service import OrdersPage
+from shop.orders.service import OrdersWithProducts
 from shop.orders.transitions import EventType, OrderStatus
 from shop.web.schemas import ApiModel, MoneySchema
 
@@ -53,12 +53,12 @@ class OrderPage(ApiModel):
     next_cursor: str | None
 
 
-def order_json(page: OrdersPage) -> OrderSchema:
+def order_json(page: OrdersWithProducts) -> OrderSchema:
     """Return the only order of a page in its schema."""
     return orders_json(page)[0]
 
 
-def orders_json(page: OrdersPage) -> list[OrderSchema]:
+def orders_json(page: OrdersWithProducts) -> list[OrderSchema]:
     """Return the orders of a page in their schema."""
     return [
         OrderSchema(

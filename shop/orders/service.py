@@ -75,7 +75,7 @@ class OrderViewer:
 
 
 @dataclass(frozen=True, slots=True)
-class OrdersPage:
+class OrdersWithProducts:
     """A page of orders with their products, and the cursor of the next page."""
 
     orders: Sequence[OrderView]
@@ -114,7 +114,7 @@ class OrderService:
         self._streams = streams
         self._refunds = refunds
 
-    def list_own(self, viewer: OrderViewer, cursor: str | None, limit: int) -> OrdersPage:
+    def list_own(self, viewer: OrderViewer, cursor: str | None, limit: int) -> OrdersWithProducts:
         """Return the viewer's orders, newest first; from the write model, so the latest order is among them.
 
         Raises:
@@ -125,7 +125,7 @@ class OrderService:
                 return self._page(session, queries.list_for_user(session, viewer.user_id, cursor, limit + 1), limit)
             if viewer.guest_ids:
                 return self._page(session, queries.list_for_guest(session, viewer.guest_ids, cursor, limit + 1), limit)
-        return OrdersPage((), {})
+        return OrdersWithProducts((), {})
 
     def list_all(
         self, status: OrderStatus | None, cursor: str | None, limit: int, *, only_owed: bool = False
@@ -156,7 +156,7 @@ class OrderService:
         with self._database.reading() as session:
             return order_list.count_owed_refunds(session)
 
-    def detail(self, viewer: OrderViewer, public_id: str) -> OrdersPage:
+    def detail(self, viewer: OrderViewer, public_id: str) -> OrdersWithProducts:
         """Return one order.
 
         Raises:
@@ -171,7 +171,7 @@ class OrderService:
             refunds = self._refunds(session, [order.id]) if viewer.is_admin and order.refund_pending else {}
             return replace(page, as_staff=not viewer.owns(holder), for_guest=holder.is_guest, refunds=refunds)
 
-    def detail_for_buyer(self, public_id: str) -> OrdersPage:
+    def detail_for_buyer(self, public_id: str) -> OrdersWithProducts:
         """Return one order to its buyer, whom the checkout key has identified.
 
         Raises:
@@ -180,7 +180,7 @@ class OrderService:
         with self._database.reading() as session:
             return self.detail_in_session(session, public_id)
 
-    def detail_in_session(self, session: Session, public_id: str) -> OrdersPage:
+    def detail_in_session(self, session: Session, public_id: str) -> OrdersWithProducts:
         """Return one order as the caller's transaction has written it, to its buyer or to staff.
 
         Raises:
@@ -191,7 +191,7 @@ class OrderService:
             raise NotFound(NO_SUCH_ORDER)
         return self.with_products(session, order_and_holder[0])
 
-    def with_products(self, session: Session, order: OrderView) -> OrdersPage:
+    def with_products(self, session: Session, order: OrderView) -> OrdersWithProducts:
         """Return a loaded order with its products, to the same viewer."""
         return self._page(session, [order], 1)
 
@@ -242,9 +242,9 @@ class OrderService:
             lambda session: self._streams.change(session, order_stream.lock(session, public_id), command)
         )
 
-    def _page(self, session: Session, views: Sequence[OrderView], limit: int) -> OrdersPage:
+    def _page(self, session: Session, views: Sequence[OrderView], limit: int) -> OrdersWithProducts:
         """Build a page from up to ``limit + 1`` orders; the additional one tells that there is a next page."""
         orders = views[:limit]
         ids = {line.product_id for order in orders for line in order.lines}
         cursor = orders[-1].public_id if len(views) > limit else None
-        return OrdersPage(orders, self._products(session, ids), cursor)
+        return OrdersWithProducts(orders, self._products(session, ids), cursor)

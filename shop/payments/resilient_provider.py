@@ -1,7 +1,8 @@
 """Adds time limit, retries and circuit breaker to the calls of a payments provider.
 
-Every call has an idempotency key or changes nothing, so every call may be repeated. The result of a call must not hide
-an earlier attempt: if the last attempt did not reach the provider, an earlier one may have.
+Every call has an idempotency key or changes nothing, so every call may be repeated. A call may make several attempts.
+If the last attempt did not reach the provider, an earlier attempt may have. Then the call raises
+:class:`ProviderOutcomeUnknown`, and not the error of its last attempt.
 Switches: ``payments.timeout``, ``payments.retries``, ``payments.breaker``; see ``shop/patterns/resilience``.
 """
 

@@ -63,7 +63,8 @@ class NotCharged:
     """Nothing was charged.
 
     Args:
-        conclusive: whether that holds for all calls with this key, or only for this one call.
+        conclusive: true if no call with this key has charged the card; false if only the last call is known to have
+            charged nothing.
     """
 
     conclusive: bool
@@ -193,7 +194,12 @@ class PaymentService:
             raise StateConflict(f"A payment that is {present} cannot become {status}.")
 
     def charge(self, request: ChargeRequest) -> Outcome:
-        """Charge the card. If no answer arrives, look the charge up in the provider's ledger."""
+        """Charge the card. If the call fails or its outcome is unknown, look the charge up in the provider's ledger.
+
+        A call that the provider refuses (another 4xx) is looked up as well: an earlier call with the same key may have
+        charged the card. If the look-up is refused too, for example because the API key is wrong, the outcome stays
+        pending: the store must not cancel an order that may be paid.
+        """
         with deadlines.within(self._limit_s):
             try:
                 return self.provider.charge(request)
@@ -206,7 +212,12 @@ class PaymentService:
                 return self.find_charge(request.key) or OutcomePending()
 
     def find_charge(self, charge_key: str) -> ChargeSucceeded | ChargeDeclined | OutcomePending | None:
-        """Look a charge up in the provider's ledger; ``None`` if the ledger has no such charge."""
+        """Look a charge up in the provider's ledger.
+
+        Returns:
+            The charge; ``None`` if the ledger has no such charge; :class:`OutcomePending` if the ledger could not be
+            read.
+        """
         try:
             with deadlines.within(self._limit_s):
                 return self.provider.find_charge(charge_key)

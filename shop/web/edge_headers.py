@@ -1,16 +1,16 @@
 """The caching headers for the edge, the nginx in front of the application.
 
 For a route whose response is the same for every client, the edge sends the key under which it would store the response
-(``X-Edge-Key``). The application answers with ``X-Accel-Expires``. ``Cache-Control`` is left to browsers, which no
-invalidation reaches; the edge is invalidated. Before the edge may store a response for long, the application registers
-the key under each of its tags, where the purger finds it. The response also carries the time at which the edge asked,
-by the edge's own clock (``X-Edge-Asked``). Without these headers the edge stores nothing, so errors and private
-responses are never stored.
+(``X-Edge-Key``). The application sends the lifetime at the edge in a header of its own, ``X-Accel-Expires``. The usual
+``Cache-Control`` header gives the lifetime in browsers, which is shorter, because no invalidation reaches a browser.
+Before the edge may store a response for long, the application registers the key under each of its tags, where the
+purger finds it. The response also carries the time of the edge's request, by the edge's own clock (``X-Edge-Asked``).
+Without these headers the edge stores nothing, so errors and private responses are never stored.
 
-A ``Cache-Control`` of its own tells the edge how long it may serve a stale response; the edge removes it, so browsers
-do not see it. nginx applies ``stale-if-error`` if it cannot reach the application, but not if the application answers
-with an error. So the edge announces that it has a stale response (``X-Edge-Holds``), and an error response redirects
-the edge to it (``X-Accel-Redirect``).
+A second ``Cache-Control`` header tells the edge for how long it may serve a stale response. The edge removes it, so
+browsers do not get it. nginx applies ``stale-if-error`` if it cannot reach the application, but not if the application
+responds with an error. So the edge announces that it has a stale response (``X-Edge-Holds``), and an error response
+redirects the edge to it (``X-Accel-Redirect``).
 Switch: ``cache.edge``. Experiment: ``cache-layers``.
 Source: nginx's documentation of ``proxy_cache_valid`` (X-Accel-Expires) and ``proxy_cache_use_stale``; RFC 9213
 (targeted cache control); RFC 5861 (stale-while-revalidate, stale-if-error).

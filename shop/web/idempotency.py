@@ -45,17 +45,17 @@ class KeyMode:
     """How a view uses the key of its request.
 
     Args:
-        phased: whether the view's work is several transactions; then the view asks for :func:`current_key` itself.
+        several_transactions: whether the view's work is several transactions; such a view calls :func:`current_key`.
         required: whether a request without a key is refused.
     """
 
-    phased: bool = False
+    several_transactions: bool = False
     required: bool = False
 
 
 def multi_transaction(*, required: bool = False) -> Callable[[V], V]:
     """Mark a view whose work is several transactions; arguments as :class:`KeyMode`."""
-    return _set_mode(KeyMode(phased=True, required=required))
+    return _set_mode(KeyMode(several_transactions=True, required=required))
 
 
 def ignores_idempotency_key(view: V) -> V:
@@ -83,7 +83,7 @@ class CurrentKey(Protocol):
         """
 
 
-class _PhasedKey:
+class _MultiTransactionKey:
     """The key of a request whose view works in several transactions.
 
     Args:
@@ -150,12 +150,12 @@ def key_mode(view: View) -> KeyMode | None:
 def current_key() -> CurrentKey:
     """Return the key of the request being served, for a view of several transactions."""
     key: CurrentKey | None = g.get("idempotency")
-    return key or _PhasedKey(request_services().idempotency, None)
+    return key or _MultiTransactionKey(request_services().idempotency, None)
 
 
 def _idempotent(view: View, mode: KeyMode, owner: Callable[[], str | None], secrets: Sequence[str]) -> View:
     """Return a view that honours the key of its request: in a header, or in a field of its form."""
-    run = _in_phases if mode.phased else _in_one_transaction
+    run = _in_several_transactions if mode.several_transactions else _in_one_transaction
 
     @functools.wraps(view)
     def keyed_view(**arguments: Any) -> Any:
@@ -188,7 +188,8 @@ def _in_one_transaction(call_view: Callable[[], Response], key: RequestKey) -> R
             response = call_view()
             done = work.is_open and response.status_code < 400
             if done:
-                # The cookie of a new guest cannot be sent a second time, so such a response frees the key.
+                # A stored response has no cookies, but a new guest needs the cookie of this response. So the response
+                # is not stored, and the key is free again.
                 creates_guest = key.owner.startswith(ANONYMOUS_PREFIX) and session.modified
                 work.finish(None if creates_guest else _to_stored(response))
             else:
@@ -200,9 +201,9 @@ def _in_one_transaction(call_view: Callable[[], Response], key: RequestKey) -> R
     return response
 
 
-def _in_phases(call_view: Callable[[], Response], key: RequestKey) -> Response:
+def _in_several_transactions(call_view: Callable[[], Response], key: RequestKey) -> Response:
     """Run a view that claims the key in its first transaction and finishes it in its last; close what it left open."""
-    g.idempotency = phased = _PhasedKey(request_services().idempotency, key)
+    g.idempotency = current = _MultiTransactionKey(request_services().idempotency, key)
     stored = None
     try:
         response = call_view()
@@ -211,7 +212,7 @@ def _in_phases(call_view: Callable[[], Response], key: RequestKey) -> Response:
         response = make_response(current_app.handle_user_exception(refusal))
         stored = _to_stored(response) if is_storable_refusal(response.status_code, key.owner) else None
     finally:
-        phased.close(stored)
+        current.close(stored)
     return response
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from shop.errors import BadRequest
 
 _ITEM = re.compile(r'(?P<weak>W/)?"(?P<opaque>[\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,[ \t,]*|$)')
-"""One entity tag of a list, with the comma behind it; empty members are skipped (RFC 9110, 5.6.1 and 8.8.3)."""
+"""One entity tag of a list, with the comma after it; empty members are skipped (RFC 9110, 5.6.1 and 8.8.3)."""
 _UNREADABLE = 'If-Match takes entity tags in double quotes, such as "5d41402a", separated by commas; or * alone.'
 
 

@@ -6,8 +6,8 @@ Method: one cookie for each concern, and a response writes only the cookie that 
 holds the guest's identity, the other one the messages for the next page, so a message never rewrites an identity. (The
 signed-in account has its own cookie, see ``shop/accounts/sessions.py``.)
 
-Flask builds a signer for every request, even without a cookie. That is a tenth of the cost of a warm page, and public
-pages never read a session.
+Flask builds a signer for every request, even without a cookie, and public pages never read a session. So the store
+builds one signer for all requests, and uses it only for a request with a cookie.
 """
 
 from collections.abc import Mapping

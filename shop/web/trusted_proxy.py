@@ -1,6 +1,6 @@
 """Trusted proxies: ``X-Forwarded-*`` headers count only if a known proxy sent them.
 
-Any client can write ``X-Forwarded-For``. From an unknown address the middleware drops such headers, so no code behind
+Any client can write ``X-Forwarded-For``. From an unknown address the middleware drops such headers, so no code after
 it can take them for facts. From a known proxy they become the request's own address and scheme. The edge writes them
 anew, so there is one hop and one value to read. The edge passes ``Host`` on unchanged, so no header for it is needed.
 """

@@ -271,7 +271,7 @@ def test_credentials_are_never_stored(browsers, database):
 
 
 def test_a_claim_ends_when_its_process_is_silent(database):
-    key_store = KeyStore(timedelta(hours=1), lease=timedelta(seconds=1))
+    key_store = KeyStore(timedelta(hours=1), claim_ttl=timedelta(seconds=1))
     key = RequestKey("user:1", "POST /", "one", "f")
 
     def is_free():

@@ -48,7 +48,7 @@ def test_reservation_becomes_sale_and_sale_can_be_returned(database, product_ids
     mug = product_ids[0]
     change(database, stock.reserve, {mug: 2})
     assert stock_of(database, mug) == (5, 2)
-    change(database, stock.commit_reserved, {mug: 2})
+    change(database, stock.sell_reserved, {mug: 2})
     assert stock_of(database, mug) == (3, 0)
     change(database, stock.restock, {mug: 2})
     assert stock_of(database, mug) == (5, 0)
@@ -82,13 +82,13 @@ def test_product_without_stock_row_is_out_of_stock(database, product_ids, stock)
         change(database, stock.restock, {999: 1})
 
 
-@pytest.mark.parametrize("function", ["release", "commit_reserved"])
+@pytest.mark.parametrize("function", ["release", "sell_reserved"])
 def test_constraint_refuses_sale_without_reservation(database, product_ids, safe_stock, function):
     with pytest.raises(IntegrityError):
         change(database, getattr(safe_stock, function), {product_ids[0]: 1})
 
 
-@pytest.mark.parametrize("function", ["release", "commit_reserved"])
+@pytest.mark.parametrize("function", ["release", "sell_reserved"])
 def test_naive_strategy_writes_rows_that_pass_the_constraint(database, product_ids, function):
     change(database, getattr(STRATEGIES["naive"](), function), {product_ids[0]: 1})
     assert stock_of(database, product_ids[0])[1] == 0

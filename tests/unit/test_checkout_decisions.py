@@ -5,7 +5,7 @@ import pytest
 from shop.cart.service import CartOwner
 from shop.checkout.details import MESSAGES, CheckoutDetails, read_form
 from shop.checkout.phases import cart_owner, key_owner
-from shop.checkout.recovery_points import RecoveryStep, decide
+from shop.checkout.recovery_points import RecoveryStep, next_step
 from shop.errors import InvalidFields
 from shop.payments.provider import ChargeDeclined, ChargeSucceeded
 from shop.payments.service import NotCharged, OutcomePending
@@ -35,7 +35,7 @@ FORM = {
     ],
 )
 def test_only_certainty_undoes_a_checkout(outcome, first_attempt, step):
-    assert decide(outcome, first_attempt=first_attempt) is step
+    assert next_step(outcome, first_attempt=first_attempt) is step
 
 
 @pytest.mark.parametrize("owner", [CartOwner(user_id=7), CartOwner(guest_cart_id=uuid.uuid4())])

@@ -21,7 +21,7 @@ Colour = tuple[float, float, float]
 """Hue in degrees, saturation and lightness in percent."""
 NAMED: Mapping[str, Colour] = MappingProxyType(
     {
-"sage": (110, 18, 58), "chalk": (40, 25, 86), "white": (40, 20, 88), "ivory": (45, 45, 84),
+        "sage": (110, 18, 58), "chalk": (40, 25, 86), "white": (40, 20, 88), "ivory": (45, 45, 84),
         "oat": (38, 38, 76), "ecru": (42, 40, 78), "slate": (210, 14, 44), "terracotta": (14, 52, 55),
         "midnight": (222, 42, 32), "navy": (218, 46, 32), "ink": (226, 40, 30), "mustard": (44, 72, 52),
         "ochre": (36, 62, 52), "charcoal": (220, 8, 32), "graphite": (220, 7, 38), "black": (225, 10, 24),

@@ -47,8 +47,8 @@ class ConditionalStock:
         """See :meth:`StockStrategy.release`."""
         return _change(session, RELEASE, quantities)
 
-    def commit_reserved(self, session: Session, quantities: Quantities) -> None:
-        """See :meth:`StockStrategy.commit_reserved`."""
+    def sell_reserved(self, session: Session, quantities: Quantities) -> None:
+        """See :meth:`StockStrategy.sell_reserved`."""
         _change(session, SELL, quantities)
 
     def restock(self, session: Session, quantities: Quantities) -> frozenset[int]:

@@ -25,8 +25,8 @@ class NaiveStock(ConditionalStock):
         """See :meth:`StockStrategy.release`; overwrites concurrent changes."""
         return self._rewrite(session, quantities, on_hand=0, reserved=-1)
 
-    def commit_reserved(self, session: Session, quantities: Quantities) -> None:
-        """See :meth:`StockStrategy.commit_reserved`; overwrites concurrent changes."""
+    def sell_reserved(self, session: Session, quantities: Quantities) -> None:
+        """See :meth:`StockStrategy.sell_reserved`; overwrites concurrent changes."""
         self._rewrite(session, quantities, on_hand=-1, reserved=-1)
 
     def restock(self, session: Session, quantities: Quantities) -> frozenset[int]:

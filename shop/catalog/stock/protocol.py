@@ -40,7 +40,7 @@ class StockStrategy(Protocol):
     def release(self, session: Session, quantities: Quantities) -> frozenset[int]:
         """Release the pieces of a failed checkout. Return the products that are available again."""
 
-    def commit_reserved(self, session: Session, quantities: Quantities) -> None:
+    def sell_reserved(self, session: Session, quantities: Quantities) -> None:
         """Turn a reservation into a sale: remove the pieces from the stock."""
 
     def restock(self, session: Session, quantities: Quantities) -> frozenset[int]:

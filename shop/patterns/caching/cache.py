@@ -1,15 +1,17 @@
 """Cache-aside: look up a key, and on a miss load the value and store it.
 
 Problem: visitors request the same few screens again and again, and each request costs several queries.
-Method: an entry is stored under its key together with the versions its tags had *before* it was loaded. It is served
-only while every tag still has that version. An invalidation gives a tag a version never used before. So it ends every
-entry with the tag, without knowing their keys; and a load that began before the invalidation stores an entry that is
-never served, however late it is stored. Entry and tag versions are read in one round trip.
-A local level may stand in front of the shared level; it holds copies and receives invalidations (see ``local``). A load
-that reads through the cache gets no local copies: its value is stored under the present versions, and a copy may be
-from before an invalidation that this process has not received yet.
-A strategy decides which reader loads when many miss at once (see ``lock_strategy``, the default, and ``stampede``); a
-loader handles the outcome of the load (see ``loader``).
+Method: an entry is stored under its key together with the versions that its tags had *before* it was loaded. It is
+served only while every tag still has that version. An invalidation gives a tag a version that was never used before.
+This makes every entry with the tag invalid, and the writer need not know the keys of these entries. A load may begin
+before an invalidation and end after it. Its entry carries the earlier version, so it is never served. The entry and the
+versions of its tags are read in one round trip.
+A local level may stand in front of the shared level; it holds copies and receives invalidations (see ``local``). A
+loader may itself read other values through the cache. It gets them from the shared level, not from local copies: a copy
+may be older than an invalidation that this process has not received yet, and the loaded value would carry the tag
+versions from after that invalidation.
+A strategy decides which reader loads when many readers miss at once (see ``lock_strategy``, the default, and
+``stampede``). A loader handles the outcome of the load (see ``loader``).
 The path of a look-up: :meth:`Cache.get_or_load`, the local level; :meth:`CacheLookup.get`, the shared level;
 ``LockedLoad.fill``, the strategy; ``CacheLoader.load_and_store``.
 Switch: ``cache.shared``. Experiment: ``cache-aside``.
@@ -50,7 +52,8 @@ FORWARDED: dict[FreshnessState, Outcome] = {
     "invalidated": "stale",
     "fresh": "stale",
 }
-"""Why a look-up went on to the loader; from a fresh entry, because it was about to expire."""
+"""The state of the stored entry, and the outcome of a look-up that calls the loader. It calls the loader for a fresh
+entry if a refresh of the entry is due."""
 
 
 class Cache:
@@ -90,12 +93,13 @@ class Cache:
     ) -> bytes:
         """Return the value under ``key``: the stored bytes while they are fresh, else the value of ``load``.
 
-        The cache adds no errors of its own: a level that is down costs at most its timeout, then ``load`` answers.
+        The cache adds no errors of its own: if a level is down, the look-up takes at most the level's timeout longer,
+        and then returns the value of ``load``.
 
         Args:
             key: names the value; two values never share a key. If the policy is private, it must name the person.
             policy: how long the value may be cached.
-            tags: what the value is made from; invalidating any of them ends the entry.
+            tags: what the value is made from; the invalidation of any of them makes the entry invalid.
             load: makes the value. Its exceptions reach the caller and nothing is stored, unless the options cache
                 not-found or return the last good value.
             finds_tags: whether ``load`` may add further tags (:class:`TaggedValue`); the returned value then has them.
@@ -161,10 +165,10 @@ class Cache:
         return values
 
     def invalidate(self, tags: Sequence[str]) -> bool:
-        """End every entry that carries one of the tags.
+        """Make every entry invalid that carries one of the tags.
 
-        Call it after the commit, never before: a reader between the two would store the old state under the new
-        version.
+        Call it after the commit, never before. If it is called before, a reader may load the old state between
+        invalidation and commit, and store it under the new version.
 
         Returns:
             Whether it is done; ``False`` while it is pending, because the shared level is down.
@@ -194,9 +198,12 @@ class Cache:
     def _get_shared(
         self, request: CacheRequest, generation: ReadGeneration | None = None, reading: ReadResult | None = None
     ) -> CacheEntry:
-        """Look up below the local level, and put a copy there.
+        """Look up in the shared level, and put a copy into the local level.
 
-        A generation belongs to a reading that was made after it; without a reading it is taken here.
+        Args:
+            request: the look-up.
+            generation: taken by the caller before ``reading``; ignored without a reading.
+            reading: the stored entry, if the caller has read it already.
         """
         local = self._local
         if local is None or not self._loader.is_cacheable(request.policy):
@@ -205,6 +212,9 @@ class Cache:
             generation = local.generation()
         spent, stored = 0.0, False
         try:
+            # Shared loads protect the database while the shared level is down. No broadcasts arrive then, so a shared
+            # value may miss an invalidation of another process. But it is not stored, so it is at most one load old.
+            # With the shared level switched off, threads share a load only while broadcasts arrive.
             may_share = self._level.enabled or generation is not None
             served = self._lookup.get(request, local.invalidation_count if may_share else None, reading)
             storing = time.perf_counter()
@@ -253,10 +263,10 @@ class CacheLookup:
         self._level = loader.level
         self._strategy = strategy
         self._due: dict[str, float] = {}
-        """Keys that are due for a refresh, noted by :meth:`peek`, each with the expiry of the entry.
+        """The keys of entries that :meth:`peek` has found due for a refresh, each with the expiry of its entry.
 
-        The next reader that may load refreshes that entry without another draw; an entry that another process has
-        stored in its place is not due."""
+        The next reader that may load refreshes such an entry and does not draw again. The expiry identifies the entry:
+        if another process has stored a newer entry under the key, that entry is not due."""
 
     def is_cacheable(self, policy: CachePolicy) -> bool:
         """Return whether the level may hold an entry of this policy."""

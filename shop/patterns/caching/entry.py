@@ -6,22 +6,22 @@ seconds, again and again (an avalanche). And a hot entry's expiry is one moment 
 while it is loaded again finds nothing.
 Method, in four parts:
 
-- A policy says how stale a reader may see the data at worst, if an invalidation were lost. So it is chosen by the cost
-  of stale data, not by the cost of the query. After its fresh time an entry is kept for two cases, each with its own
-  bound: while its successor is loaded, and when loading fails. A price that is a minute old for speed is worse than a
-  price that is ten minutes old in an outage. Both bounds hold at the edge as well. An invalidated entry is served in
-  neither case.
+- A policy bounds how stale the data may be if an invalidation is lost. So it is chosen by the cost of stale data, not
+  by the cost of the query. After its fresh time an entry may be served in two cases: while its successor is loaded, and
+  when a load fails. Each case has its own bound. The bound for failures is never the shorter one: an old price
+  is better than an error page, but a saved wait is not worth an old price. Both bounds hold at the edge as well. An
+  invalidated entry is served in neither case.
 - A lifetime is drawn from 10 % around the policy's. The next expiry is spread over a fifth of the lifetime, the one
   after that wider still.
 - An entry is stored as one line of JSON, followed by the value's own bytes. Never pickle: a writer to the cache could
   then run code here. The version in the header lets two releases share one cache; an entry this release cannot read
   is a miss, not an error. The header is a list, read with one call of the JSON scanner, since every hit of the shared
   level pays for it: 1.3 microseconds, a third less than for an object.
-- XFetch (probabilistic early expiration): each reader draws how far its clock is ahead, from an exponential
-  distribution scaled by the load time. A reader for which the entry has expired refreshes it; the others go on serving
-  it. Readers need not agree, so nothing can be lost and no reader waits. An entry that is missing or invalidated cannot
-  be refreshed early; and several readers may draw early at once (2.7 on average at beta 1, by the paper), so
-  ``lock+early`` lets only one of them load.
+- XFetch (probabilistic early expiration): each reader draws a random time, from an exponential distribution scaled by
+  the load time, and adds it to the present time. If the entry has expired by that time, the reader refreshes it. The
+  other readers still serve it. So only the reader that refreshes waits, and the readers need no lock and no message. An
+  entry that is missing or invalidated cannot be refreshed early. And several readers may draw an early refresh at once
+  (2.7 on average at beta 1, by the paper), so ``lock+early`` lets only one of them load.
 
 Switches: ``cache.jitter``; ``cache.stampede``, ``early`` and ``lock+early``.
 Source: RFC 9111, 4.2.4 and RFC 5861 (stale-while-revalidate, stale-if-error); Brooker, "Exponential Backoff And

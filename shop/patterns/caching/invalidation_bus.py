@@ -1,14 +1,15 @@
 """Broadcast to every process, over Valkey's publish and subscribe: which tags were invalidated, which loads ended.
 
-Problem: each process holds copies in its own memory, and Valkey cannot reach into it. And an editor who saves a price
-and looks at the page at once must see the new price, even if another process answers.
-Method: an invalidation publishes its tags behind the new versions, on the same connection: a process that receives the
-message and then reads sees the new versions. Valkey tells a subscriber nothing about the messages it missed. So the
-listener reports when its connection begins and ends, and sends a ping when the channel is silent for long.
-:class:`InvalidationBarrier` lets a writer wait until every process has received the invalidation. The writer publishes
-a ticket behind it. Messages arrive in order, so a listener that reads the ticket has handled the invalidation, and
-signs it. PUBLISH returns the number of listeners; the barrier waits for that many signatures, but only for a moment: a
-hanging process must not hold up an editor. Only edits wait; a checkout does not.
+Problem: each process holds copies in its own memory, and Valkey cannot delete them. And an editor who saves a price
+and looks at the page at once must see the new price, even if another process serves the page.
+Method: an invalidation sets the new versions and then publishes its tags, on the same connection. So a process that
+receives the message and then reads sees the new versions. Valkey tells a subscriber nothing about the messages it
+missed. So the listener reports when its connection begins and ends, and sends a ping when the channel is silent for
+long.
+:class:`InvalidationBarrier` lets a writer wait until every process has received the invalidation. After the
+invalidation, the writer publishes a ticket. Messages arrive in order, so a listener that reads the ticket has handled
+the invalidation; it then signs the ticket. PUBLISH returns the number of listeners; the barrier waits for that many
+signatures, but only for a moment: a hanging process must not hold up an editor. Only edits wait; a checkout does not.
 Source: Valkey's documentation of SUBSCRIBE, PUBLISH (messages are delivered at most once, in order) and BLMPOP; Terry
 et al., "Session Guarantees for Weakly Consistent Replicated Data", PDIS 1994 (read your writes).
 """

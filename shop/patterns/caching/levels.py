@@ -10,8 +10,9 @@ Versions = tuple[str | None, ...]
 """The version of each tag, in the order of the request; ``None`` for a tag that the level does not know."""
 
 
-ANY = "*"
-"""A tag that no entry carries and every invalidation renews: while its version is the same, nothing was invalidated."""
+ANY_TAG = "*"
+"""The name of one special tag, not a wildcard. No entry carries it, and every invalidation gives it a new version:
+while its version is the same, no tag was invalidated."""
 
 
 class ReadResult(NamedTuple):
@@ -20,7 +21,7 @@ class ReadResult(NamedTuple):
     stored: bytes | None
     versions: Versions
     any_version: str | None = None
-    """The version of :data:`ANY`, if it was read as well and the level knows it."""
+    """The version of :data:`ANY_TAG`, if it was read as well and the level knows it."""
 
 
 class TagVersions(NamedTuple):
@@ -30,7 +31,7 @@ class TagVersions(NamedTuple):
     created: tuple[str, ...] = ()
     """The tags that had no version before; so far only this load uses them."""
     any_version: str = ""
-    """The version of :data:`ANY`, for a load that may name further tags; empty for other loads."""
+    """The version of :data:`ANY_TAG`, for a load that may name further tags; empty for other loads."""
 
 
 class LockAttempt(NamedTuple):
@@ -47,8 +48,8 @@ class LockAttempt(NamedTuple):
 class CacheLevel(Protocol):
     """Stores encoded entries, a version for each tag, and a lock for each load.
 
-    Every method but :meth:`invalidate` and :meth:`release` raises :class:`CacheUnavailable` when the level cannot
-    answer in time.
+    Every method but :meth:`invalidate` and :meth:`release` raises :class:`CacheUnavailable` if the level does not
+    reply in time.
     """
 
     @property
@@ -91,7 +92,7 @@ class CacheLevel(Protocol):
         """Restart the time of the lock; return whether the caller still held it."""
 
     def invalidate(self, tags: Sequence[str]) -> bool:
-        """Give every tag, and :data:`ANY`, a version never used before.
+        """Give every tag, and :data:`ANY_TAG`, a version never used before.
 
         Returns:
             Whether it is done; ``False`` when the level is down and the invalidation stays pending.

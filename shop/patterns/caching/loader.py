@@ -45,7 +45,7 @@ from shop.patterns.caching.events import (
     TooLarge,
     ignore,
 )
-from shop.patterns.caching.levels import ANY, CacheLevel, ReadResult, TagVersions
+from shop.patterns.caching.levels import ANY_TAG, CacheLevel, ReadResult, TagVersions
 from shop.patterns.caching.load_options import FailureBackoff, LoadOptions
 from shop.patterns.caching.lock import LoadEnding, LoadLease
 from shop.patterns.caching.valkey_client import CacheUnavailable
@@ -128,14 +128,16 @@ class CacheLoader:
         return policy.ttl_s > 0 and not (policy.negative and self.options.not_found is None)
 
     def read(self, request: CacheRequest) -> ReadResult:
-        """Read the entry, its tag versions, and the version of :data:`ANY` if the load may add tags; one round trip.
+        """Read the entry, its tag versions, and the version of :data:`ANY_TAG` if the load may add tags.
+
+        This takes one round trip.
 
         Raises:
             CacheUnavailable: the level does not answer.
         """
         if not request.finds_tags:
             return self.level.read(request.key, request.tags)
-        stored, versions, _ = self.level.read(request.key, (*request.tags, ANY))
+        stored, versions, _ = self.level.read(request.key, (*request.tags, ANY_TAG))
         return ReadResult(stored, versions[:-1], versions[-1])
 
     def check_freshness(self, request: CacheRequest, reading: ReadResult) -> EntryFreshness:
@@ -176,15 +178,15 @@ class CacheLoader:
             return TagVersions(known, (), reading.any_version or "")
         if not request.finds_tags:
             return self.level.ensure_tag_versions(request.tags)
-        versions, created, _ = self.level.ensure_tag_versions((*request.tags, ANY))
-        return TagVersions(versions[:-1], tuple(tag for tag in created if tag != ANY), versions[-1])
+        versions, created, _ = self.level.ensure_tag_versions((*request.tags, ANY_TAG))
+        return TagVersions(versions[:-1], tuple(tag for tag in created if tag != ANY_TAG), versions[-1])
 
     def tag_versions_of(self, request: CacheRequest, entry: CacheEntry) -> TagVersions:
         """Return the tag versions before the refresh of a fresh entry: the versions of the entry."""
         known = entry.versions[: len(request.tags)]
         if not request.finds_tags:
             return TagVersions(known)
-        return TagVersions(known, (), self.level.ensure_tag_versions((*request.tags, ANY)).versions[-1])
+        return TagVersions(known, (), self.level.ensure_tag_versions((*request.tags, ANY_TAG)).versions[-1])
 
     def load_and_store(
         self,
@@ -255,7 +257,7 @@ class CacheLoader:
         return LoadResult(self._make_entry(request.policy, value, versions, loading_s), loading_s=loading_s)
 
     def share_failure(self, request: CacheRequest, last: CacheEntry | None) -> LoadResult:
-        """Answer after the load that this process waited for has failed in another process.
+        """Return the last good value after the load that this process waited for has failed in another process.
 
         Raises:
             Exception: of ``make_load_error``, if the last good value may not be returned.
@@ -272,10 +274,11 @@ class CacheLoader:
         return CacheEntry(value, fresh_until, fresh_until + policy.grace_s, load_s, versions, negative, digest(value))
 
     def _store(self, request: CacheRequest, entry: CacheEntry, before: TagVersions, lease: LoadLease | None) -> bool:
-        """Store an entry, and behind it release the lock; return whether it was stored.
+        """Store an entry, and then release the lock; return whether the entry was stored.
 
-        A late fill would be harmless, since its versions are old. But it would replace the entry that was loaded after
-        the invalidation, and cost one more load. So the tag versions are read once more just before.
+        An entry whose tags were invalidated during its load would never be served, because its versions are old. But it
+        could replace a valid entry that was loaded after the invalidation, and that one would have to be loaded again.
+        So the method reads the tag versions once more, and stores nothing if one has changed.
 
         Raises:
             CacheUnavailable: the level does not answer.
@@ -299,13 +302,14 @@ class CacheLoader:
     ) -> tuple[str, ...] | None:
         """Return the versions for a loaded value; ``None`` if one of its tags was invalidated during the load.
 
-        The versions of further tags before the load are unknown. So with further tags, no tag at all may have been
-        invalidated since then: a few values more than necessary are rejected, and the next reader stores them.
+        The loader finds further tags during the load, so their versions before the load are unknown. A value with
+        further tags is therefore stored only if no tag at all was invalidated during the load. This rejects a few more
+        values than necessary; the next reader loads and stores them.
         """
         if not further:
             unchanged = not request.tags or self.level.versions(request.tags) == before.versions
             return before.versions if unchanged else None
-        every = (*request.tags, *further, ANY)
+        every = (*request.tags, *further, ANY_TAG)
         known = tuple([version for version in self.level.versions(every) if version is not None])
         *versions, any_version = known if len(known) == len(every) else self.level.ensure_tag_versions(every).versions
         unchanged = (tuple(versions[: len(request.tags)]), any_version) == (before.versions, before.any_version)

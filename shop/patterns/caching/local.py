@@ -100,7 +100,7 @@ class LocalCache(Protocol):
         Args:
             key: names the value.
             value: the value.
-            tags: invalidating any of them ends the copy.
+            tags: the invalidation of any of them drops the copy.
             ttl_s: longest life in seconds.
             generation: from before the value was read.
             negative: whether it says that the thing does not exist.
@@ -114,8 +114,9 @@ class LocalCache(Protocol):
 class LocalLevel:
     """Copies in memory, safe to use from many threads.
 
-    One lock guards all changes. A hit takes no lock: it is one dictionary look-up, so it comes entirely before or after
-    any change; a reader that got a copy just before it was dropped had begun before the invalidation.
+    One lock guards all changes. A hit takes no lock, because one dictionary look-up is atomic: it happens before a
+    change or after it. A reader that gets a copy just before an invalidation drops it has begun before the
+    invalidation, so it may serve the copy.
 
     Args:
         limit_bytes: the size of all copies together.

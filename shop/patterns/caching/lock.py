@@ -9,9 +9,9 @@ it, but on the tag versions. So one server is enough, and no quorum is needed.
 The name of a lock contains the tag versions: after an invalidation no reader waits for a load of the old state.
 A waiting process is woken by a broadcast (:class:`FillWaiters`). The broadcast may be lost, and a dead holder sends
 none. So it only shortens the wait: the waiting process also reads again after a while by itself.
-A load that stored nothing leaves a note that says how it ended. A failure is shared with the waiting processes: if each
-tried in its turn, each would wait for the same broken database. After an answer that may not be stored they do not wait
-for each other again; all load at once.
+A load that stored nothing leaves a note about its outcome. If it failed, the waiting processes fail as well, because
+each of them would only wait for the same broken database. If its value may not be stored, no process can take the value
+from the cache. So the waiting processes do not wait for each other again: all load at once.
 Switch: ``cache.stampede``, ``lock`` and ``lock+early``.
 Source: Valkey's documentation, "Distributed locks", the single-instance form; Kleppmann, "How to do distributed
 locking" (2016), on the difference between a lock that saves work and a lock that correctness depends on.
@@ -49,7 +49,7 @@ class LoadLease:
 
 
 LoadEnding = Literal["failed", "unstored"]
-"""How a load ended that stored nothing: every process would have failed, or the answer may not be stored."""
+"""The outcome of a load that stored nothing: it failed, or its value may not be stored."""
 
 
 def lock_name(key: str, versions: Sequence[str]) -> str:
@@ -59,10 +59,10 @@ def lock_name(key: str, versions: Sequence[str]) -> str:
 
 
 def acquire_commands(lock_key: str, lease: LoadLease) -> list[Command]:
-    """Return the commands that take a lock if it is free; the last answer is the token of its holder.
+    """Return the commands that take a lock if it is free; the last reply is the token of its holder.
 
-    The answer to ``SET`` is ignored: if the packet was sent twice, the first took the lock for the caller, and the
-    second was refused.
+    Ignore the reply to ``SET``. The client may send a packet twice: then the first ``SET`` has taken the lock for the
+    caller, and the second one is refused. Only the token tells whether the caller has the lock.
     """
     return [("SET", lock_key, lease.token, "NX", "PX", round(TTL_S * 1000)), ("GET", lock_key)]
 
@@ -73,12 +73,12 @@ def release_command(lock_key: str, lease: LoadLease) -> Command:
 
 
 def ending_command(ending_key: str, lease: LoadLease, ending: LoadEnding) -> Command:
-    """Return the command that notes how a load ended that stored nothing. Send it before the release."""
+    """Return the command that notes the outcome of a load that stored nothing. Send it before the release."""
     return ("SET", ending_key, f"{ending}:{lease.token}", "PX", round(TTL_S * 1000))
 
 
 def extend_command(lock_key: str, lease: LoadLease) -> Command:
-    """Return the command that restarts the time of a lock; its answer is 1 if the caller still held it."""
+    """Return the command that restarts the time of a lock; its reply is 1 if the caller still held it."""
     return ("EVAL", _EXTEND, 1, lock_key, lease.token, round(TTL_S * 1000))
 
 

@@ -1,12 +1,13 @@
-"""The default strategy: one reader in all processes loads, mostly before the expiry; the others do not.
+"""The two strategies with a lock: of all readers in all processes, one loads.
 
 Method: one thread of a process leads (see ``single_flight``), and of all leaders the holder of the lock loads (see
-``lock``). The losers return the expired value during its stale-while-revalidate time. Otherwise they wait for the
-winner and read again: they take the value that the winner stored, or share its failure. They query the database only
-after ``max_wait_s``, or if the winner's answer may not be stored. The message that wakes them may be lost and the
-winner may have died, so they also read again by themselves now and then. After an invalidation all of this begins
-again under another lock name: the result of a load from before is worthless to a reader that comes after.
-``LockWithEarlyExpiry`` also refreshes an entry before its expiry, at a random time (see ``entry.xfetch``).
+``lock``). The other readers return the expired value during its stale-while-revalidate time. After that time they wait
+for the holder of the lock and read again: they take the value that it stored, or share its failure. They query the
+database only after ``max_wait_s``, or if the holder's value may not be stored. The message that wakes them may be lost,
+and the holder may have died. So they also read again at an interval. After an invalidation, readers use another lock
+name: a load that began before the invalidation has no valid value for them.
+``LockedLoad`` loads when there is no fresh entry. ``LockWithEarlyExpiry``, the default, also refreshes an entry before
+its expiry, at a random time (see ``entry.xfetch``).
 Switch: ``cache.stampede``, ``lock`` and ``lock+early``.
 Source: Nishtala et al., NSDI 2013, 3.2.1 (leases); Vattani et al., VLDB 2015 (XFetch).
 """
@@ -42,7 +43,7 @@ class StampedeState:
 
 
 class InvalidatedDuringLoad(Exception):
-    """The tags were invalidated while a thread waited for a load: the result of that load is worthless."""
+    """The tags were invalidated while a thread waited for a load: the value of that load is not valid."""
 
     def __init__(self, reading: ReadResult) -> None:
         super().__init__()
@@ -106,7 +107,7 @@ class LockedLoad:
         self, request: CacheRequest, name: str, versions: TagVersions, freshness: EntryFreshness, deadline: float
     ) -> LoadResult:
         """Take the lock and load, or wait for the process that holds it."""
-        if request.policy.negative:  # mostly nothing is stored then, and the wait would have been for nothing
+        if request.policy.negative:  # such a load seldom stores anything, so waiting for it is seldom of use
             return self._loader.load_and_store(request, versions, freshness.load_reason)
         level, last, lease, awaited = self._loader.level, freshness.entry, LoadLease(name), ""
         started = time.monotonic()
@@ -118,6 +119,7 @@ class LockedLoad:
                     return self._loader.load(request, (), "bypass", last)._replace(level_down=True)
                 present = self._loader.check_freshness(request, reading)
                 has_changed = present.state == "fresh" or reading.versions != versions.versions
+                # The note about a load that stored nothing ends with the token of its lock.
                 stored_nothing = awaited != "" and ending.endswith(awaited)
                 if acquired and not has_changed and not stored_nothing:
                     return self._load_holding_lock(request, lease, versions, freshness.load_reason, last)
@@ -171,7 +173,7 @@ class LockedLoad:
     def _share_ending(
         self, request: CacheRequest, versions: TagVersions, freshness: EntryFreshness, ending: str, started: float
     ) -> LoadResult:
-        """Answer after another process's load that stored nothing: share a failure; load if it was an answer."""
+        """Share the failure of another process's load; load if that load had a value that may not be stored."""
         self._emit_wait(request, "process", started, "in-vain")
         if ending.startswith("failed"):
             return self._loader.share_failure(request, freshness.entry)

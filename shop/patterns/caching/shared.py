@@ -1,16 +1,18 @@
 """The shared level: Valkey (or Redis), one for all processes and hosts.
 
 Problem: the cache makes the store faster; when it is down or hangs, the store must not be slower than without it.
-Method: a look-up is one packet: GET of the entry, then of each of its tags. The order makes it safe without a
-transaction: a version that is read after the entry can only be newer than the entry. No command names two keys, so the
-keys may live on different servers of a cluster. Every wait is bounded. After a failure the client's breaker stops all
-calls for a second (see ``valkey_client``).
-An invalidation that could not be delivered stays pending: this process sends it in front of its next command, or when
-it closes the level. Until then another process may serve the old entry; if this process is killed first, until the
-entry's time-to-live ends.
-A server that is full or read-only answers, but refuses to write. It still broadcasts: a refused invalidation is sent to
-every process, and each keeps it pending, so no process reads before one of them has delivered it. After a refusal, and
-at its start, a process puts a write of its own (the probe) in front of its commands until that succeeds.
+Method: a look-up is one packet with several GET commands: the first reads the entry, the others read the versions of
+its tags. This order makes the look-up safe without a transaction: if a tag was invalidated before the entry is read,
+the version that is read after the entry is the new one. No command names two keys, so the keys may live on different
+servers of a cluster. Every wait is bounded. After a failure the client's breaker stops all calls for a second (see
+``valkey_client``).
+An invalidation that could not be delivered stays pending: this process sends it before its next command, or when it
+closes the level. Until then another process may serve the old entry. If this process is killed before it has sent the
+invalidation, the old entry may be served until its time-to-live ends.
+A server that is full or read-only replies, but refuses writes. It still delivers broadcasts. So the process whose
+invalidation is refused broadcasts it, and every process keeps it as pending and sends it before its next command. No
+process reads an old entry, because none reads before the invalidation is delivered. At its start and after a refusal, a
+process sends a write of its own (the probe) before its commands, until the server accepts it.
 Switch: ``cache.shared``. Experiment: ``cache-aside``.
 Source: Valkey's documentation of SET, pipelining and the cluster's key rules.
 """
@@ -28,7 +30,7 @@ from redis.exceptions import RedisError
 from shop.clock import Clock
 from shop.patterns.caching.events import Emit, InvalidationsUndelivered, WrongType, ignore
 from shop.patterns.caching.invalidation_bus import BusChannels
-from shop.patterns.caching.levels import ANY, LockAttempt, ReadResult, TagVersions, Versions
+from shop.patterns.caching.levels import ANY_TAG, LockAttempt, ReadResult, TagVersions, Versions
 from shop.patterns.caching.lock import (
     LoadEnding,
     LoadLease,
@@ -225,8 +227,10 @@ class SharedLevel:
         """Return the commands that give tags a new version, and then tell every process's local level."""
         if not tags:
             return []
-        # ANY comes first: a load that reads the new version of a tag reads behind it that something has changed.
-        changes: list[Command] = [("SET", _tag_key(tag), self._new_version(), "EX", TAG_TTL_S) for tag in (ANY, *tags)]
+        # ANY_TAG is changed first. So a load that reads the new version of a tag also reads the new version of ANY_TAG.
+        changes: list[Command] = [
+            ("SET", _tag_key(tag), self._new_version(), "EX", TAG_TTL_S) for tag in (ANY_TAG, *tags)
+        ]
         return [*changes, ("PUBLISH", self._channels.invalidated, json.dumps(list(tags)))]
 
     def _release_commands(self, lease: LoadLease | None) -> list[Command]:
@@ -235,7 +239,7 @@ class SharedLevel:
         return [release_command(_lock_key(lease.name), lease), ("PUBLISH", self._channels.filled, lease.name)]
 
     def _execute(self, commands: list[Command], *, despite_outage: bool = False) -> list[Any]:
-        """Send commands in one round trip, pending invalidations in front of them, and return their answers.
+        """Send commands in one round trip, pending invalidations before them, and return their replies.
 
         Raises:
             CacheRefusedWrite: the server refused one of the commands.
@@ -249,7 +253,8 @@ class SharedLevel:
             with self._lock:
                 pending = dict(self._pending)
             first = [*(_PROBE if writes == "unknown" else ()), *self._invalidate_commands(pending)]
-        # After a refusal the probe goes alone: the server would send the broadcast behind a refused invalidation.
+        # After a refusal the probe is sent alone. In one packet with the pending invalidations, the server would refuse
+        # the new versions and still send the broadcast that follows them.
         probe = _PROBE if writes == "refused" else ()
         try:
             answers = self.client.execute(

@@ -30,10 +30,10 @@ class StampedeStrategy(Protocol):
         """Refresh a fresh entry, or start its refresh; ``None`` to serve it as it is. Never waits."""
 
     def fill(self, request: CacheRequest, reading: ReadResult, freshness: EntryFreshness) -> LoadResult:
-        """Answer a request for which there is no fresh entry."""
+        """Return the entry for a request for which there is no fresh one."""
 
     def load_uncached(self, request: CacheRequest, invalidation_count: object) -> LoadResult:
-        """Answer while there is no level to store the value.
+        """Load while there is no level that could store the value.
 
         Args:
             request: the look-up.

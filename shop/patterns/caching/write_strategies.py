@@ -1,14 +1,15 @@
-"""Three ways to end entries after a write: by event, by write-through, by time alone.
+"""Three ways to replace outdated entries after a write: by event, by write-through, by time alone.
 
 Problem: a price was changed. How long do shoppers see the old price, and which request pays for loading the new one?
-Method: ``EventInvalidation`` (event): the writer invalidates after its commit, and the next reader loads. No stale
-entry is served once the invalidation is acknowledged.
-``WriteThrough``: the writer invalidates and then reads the changed values through the cache, so that no reader pays. It
-loads them from the database and does not store its own values: two writers may commit in one order and store in the
-other, and then the earlier value would stay. A loaded value carries the tag versions from before its load; so of the
-two values, the one is kept that saw both commits.
-``TtlOnly`` (ttl): an entry ends only when its time is over. Entries have their own keys and carry no tags. The tagged
-entries are still invalidated, so that switching back serves nothing old.
+Method: ``EventInvalidation`` (event): the writer invalidates after its commit, and the next reader loads. The shared
+level serves no stale entry after Valkey has executed the invalidation, and a local level serves none after its process
+has received the broadcast.
+``WriteThrough``: the writer invalidates and then reads the changed values through the cache, so that no reader waits
+for a load. It does not store the values that it has written. Two writers may commit in one order and store in the other
+order, and then the earlier value would stay in the cache. A value that is loaded from the database carries the tag
+versions from before its load. So if it was loaded before the second commit, the second invalidation makes it invalid.
+``TtlOnly`` (ttl): an entry is replaced only when its time is over. Entries have their own keys and carry no tags. The
+tagged entries are still invalidated, so the cache serves no old entry when the switch is set to another way again.
 Switch: ``cache.invalidation``. Experiment: ``cache-staleness``.
 Source: Microsoft's Cloud Design Patterns, "Cache-Aside", on the three; Nishtala et al., NSDI 2013, on the late fill.
 """
@@ -42,10 +43,10 @@ class CacheClient(Protocol):
         """Return a fresh entry without loading; see :meth:`Cache.peek`."""
 
     def effective_tags(self, tags: Sequence[str]) -> tuple[str, ...]:
-        """Return those of the tags that can end an entry."""
+        """Return those of the tags whose invalidation makes an entry invalid."""
 
     def invalidate(self, tags: Sequence[str]) -> None:
-        """End every entry that carries one of the tags; see :meth:`Cache.invalidate`."""
+        """Make every entry invalid that carries one of the tags; see :meth:`Cache.invalidate`."""
 
     def on_write(self, tags: Sequence[str], refills: Sequence[Refill] = ()) -> None:
         """Update the cache after a commit.
@@ -81,7 +82,7 @@ class EventInvalidation:
         self._invalidate = cache.invalidate
 
     def invalidate(self, tags: Sequence[str]) -> None:
-        """End every entry that carries one of the tags."""
+        """Make every entry invalid that carries one of the tags."""
         self._invalidate(tags)
 
     def effective_tags(self, tags: Sequence[str]) -> tuple[str, ...]:
@@ -89,7 +90,7 @@ class EventInvalidation:
         return tuple(tags)
 
     def on_write(self, tags: Sequence[str], refills: Sequence[Refill] = ()) -> None:
-        """Invalidate, and wait until every process has received it."""
+        """Invalidate; with a barrier, also wait for a moment until every process has received the invalidation."""
         if self._invalidate(tags):
             self._wait()
 
@@ -108,7 +109,7 @@ class WriteThrough(EventInvalidation):
     """
 
     def on_write(self, tags: Sequence[str], refills: Sequence[Refill] = ()) -> None:
-        """Invalidate, refill, and wait until every process has received the invalidation."""
+        """Invalidate and refill; with a barrier, also wait for a moment until every process has received it."""
         done = self._invalidate(tags)
         for refill in refills:
             try:
@@ -120,7 +121,7 @@ class WriteThrough(EventInvalidation):
 
 
 class TtlOnly:
-    """Only time ends an entry.
+    """An entry is replaced only when its time is over.
 
     Args:
         cache: read through.
@@ -152,11 +153,11 @@ class TtlOnly:
         return self._cache.peek(self.PREFIX + key, policy, ())
 
     def effective_tags(self, tags: Sequence[str]) -> tuple[str, ...]:
-        """Return an empty tuple: no tag ends an entry."""
+        """Return an empty tuple: no tag makes an entry invalid."""
         return ()
 
     def invalidate(self, tags: Sequence[str]) -> None:
-        """End the tagged entries of the other two ways; those of this way stay."""
+        """Make the tagged entries of the other two ways invalid; the entries of this way stay."""
         self._cache.invalidate(tags)
 
     def on_write(self, tags: Sequence[str], refills: Sequence[Refill] = ()) -> None:

@@ -25,7 +25,7 @@ HEAD_BYTES = 16 * 1024
 """Bytes read of a file to find the head of its answer: the key before it and the head take 8 KiB each at most."""
 _REQUESTED_AT = re.compile(rb"\r\nX-Edge-Asked: (\d+(?:\.\d+)?)\r\n")
 _FILE_NAME = re.compile(r"[0-9a-f]{32}")
-"""A file that nginx is still writing has a number behind its name, and nginx would miss it at the end."""
+"""A file that nginx is still writing has a number after its name, and nginx would miss it at the end."""
 
 
 class PurgeIncomplete(OSError):

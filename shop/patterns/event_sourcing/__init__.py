@@ -3,7 +3,7 @@
 Problem: a row contains the present state and not its history. A wrong UPDATE leaves no trace, and a second view of the
 same data must be updated by hand.
 Method: each aggregate has an append-only stream of numbered events. The state is a pure fold over the stream. A
-decision is a pure function of the state and a command; its events are appended behind the version that the decision has
+decision is a pure function of the state and a command; its events are appended after the version that the decision has
 read. So of two writers with the same version, one gets a conflict. Stored events never change: they are converted to
 the present schema version when they are read (:class:`EventUpcasters`).
 An event has two forms here: a :class:`NewEvent` is appended, and becomes a :class:`StoredEvent` with version and time.

@@ -1,4 +1,4 @@
-"""The event store: streams of events in one table, read as a whole, and appended to behind an expected version."""
+"""The event store: streams of events in one table, read as a whole, and appended to after an expected version."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -75,7 +75,7 @@ class EventStore:
         return events
 
     def append(self, session: Session, stream: int, expected: int, events: Sequence[NewEvent]) -> list[StoredEvent]:
-        """Append events behind the version that the decision was made on. The primary key rejects the second writer.
+        """Append events after the version that the decision was made on. The primary key rejects the second writer.
 
         Args:
             session: the caller's transaction.
@@ -87,7 +87,7 @@ class EventStore:
             The stored events.
 
         Raises:
-            ConcurrencyConflict: the stream has events behind ``expected``; the caller rolls its transaction back.
+            ConcurrencyConflict: the stream has events after ``expected``; the caller rolls its transaction back.
         """
         stored = []
         for version, event in enumerate(events, start=expected + 1):

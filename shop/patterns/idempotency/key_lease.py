@@ -52,7 +52,7 @@ class NoLease:
         """Do nothing."""
 
 
-class PhasedLease:
+class MultiTransactionLease:
     """The lease of one request with a key.
 
     Args:

@@ -5,9 +5,9 @@ import uuid
 ACCOUNT_PREFIX = "user:"
 GUEST_PREFIX = "guest:"
 ANONYMOUS_PREFIX = "anybody:"
-"""Prefix of the owner of a key from a client without account and cart; the request's fingerprint follows it. So two
-such clients share a key only if they send the very same request, and then the stored response tells neither anything
-new."""
+"""Prefix of the owner of a key whose client has neither account nor cart; the request's fingerprint follows it. Two
+such clients share a key only if they send the same request. Then the stored response contains nothing that the second
+client does not know."""
 
 
 def account_owner(user_id: int) -> str:

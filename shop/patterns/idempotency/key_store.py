@@ -21,26 +21,30 @@ WITH turn AS MATERIALIZED (
     SELECT pg_try_advisory_xact_lock(:lock) AS mine,
            set_config('idle_in_transaction_session_timeout', :idle_timeout_ms, true)
 ), claimed AS (
-    INSERT INTO idempotency_keys AS held (owner, route, key, fingerprint, claim, claimed_until, expires_at)
-    SELECT :owner, :route, :key, :fingerprint, :claim, clock_timestamp() + :lease, clock_timestamp() + :ttl
+    INSERT INTO idempotency_keys AS stored (owner, route, key, fingerprint, claim, claimed_until, expires_at)
+    SELECT :owner, :route, :key, :fingerprint, :claim, clock_timestamp() + :claim_ttl, clock_timestamp() + :ttl
       FROM turn WHERE mine
     ON CONFLICT (owner, route, key) DO UPDATE
        SET fingerprint = excluded.fingerprint, claim = excluded.claim, claimed_until = excluded.claimed_until,
            expires_at = excluded.expires_at, status = NULL, body = NULL, content_type = NULL, location = NULL
-     WHERE held.expires_at < clock_timestamp()
-        OR held.status IS NULL AND held.fingerprint = ANY(:fingerprints)
-           AND (held.claimed_until < clock_timestamp() OR held.claim = excluded.claim)
+     WHERE stored.expires_at < clock_timestamp()
+        OR stored.status IS NULL AND stored.fingerprint = ANY(:fingerprints)
+           AND (stored.claimed_until < clock_timestamp() OR stored.claim = excluded.claim)
     RETURNING true AS is_acquired
 )
-SELECT coalesce(claimed.is_acquired, false) AS is_acquired, held.fingerprint = ANY(:fingerprints) AS same_request,
-       held.status, held.body, held.content_type, held.location
+SELECT coalesce(claimed.is_acquired, false) AS is_acquired, earlier.fingerprint = ANY(:fingerprints) AS same_request,
+       earlier.status, earlier.body, earlier.content_type, earlier.location
   FROM turn
   LEFT JOIN claimed ON true
-  LEFT JOIN idempotency_keys AS held ON (held.owner, held.route, held.key) = (:owner, :route, :key)
+  LEFT JOIN idempotency_keys AS earlier ON (earlier.owner, earlier.route, earlier.key) = (:owner, :route, :key)
 """)
-"""The try-lock finds a request in progress without waiting for it: its row is not committed yet, and an INSERT would
-wait. ``held`` is the row from before this statement. PostgreSQL ends the transaction if its process is silent for too
-long, so the claim of a machine that was lost ends as well."""
+"""Claims the key if it is free, and returns the row that another request has left.
+
+``turn`` takes an advisory lock without waiting. It fails while another request with the key is in progress: that
+request's row is not committed yet, and an INSERT would wait for its commit. ``stored`` is the row that the INSERT
+conflicts with. ``earlier`` is the same row as it was before this statement. ``turn`` also sets a limit: PostgreSQL
+rolls the transaction back if the client sends nothing for that long. So the claim of a lost machine is rolled back as
+well."""
 FINISH = text("""
 UPDATE idempotency_keys SET status = :status, body = :body, content_type = :content_type, location = :location
  WHERE (owner, route, key) = (:owner, :route, :key) AND claim = :claim
@@ -76,12 +80,12 @@ class KeyStore:
 
     Args:
         ttl: how long a response is stored, as the API promises.
-        lease: how long an unfinished claim holds; longer than a request can take.
+        claim_ttl: how long a claim without a response holds; longer than a request can take.
     """
 
-    def __init__(self, ttl: timedelta, lease: timedelta) -> None:
+    def __init__(self, ttl: timedelta, claim_ttl: timedelta) -> None:
         self._ttl = ttl
-        self._lease = lease
+        self._claim_ttl = claim_ttl
 
     def claim(self, session: Session | Connection, key: RequestKey, claim: uuid.UUID) -> ClaimResult:
         """Claim a key in the caller's transaction, if it is free; one statement.
@@ -101,9 +105,9 @@ class KeyStore:
                 "fingerprints": [key.fingerprint, *key.older_fingerprints],
                 "claim": claim,
                 "lock": key.lock,
-                "lease": self._lease,
+                "claim_ttl": self._claim_ttl,
                 "ttl": self._ttl,
-                "idle_timeout_ms": str(int(self._lease.total_seconds() * 1000)),
+                "idle_timeout_ms": str(int(self._claim_ttl.total_seconds() * 1000)),
             },
         ).one()
         response = None if row.status is None else StoredResponse(row.status, row.body, row.content_type, row.location)

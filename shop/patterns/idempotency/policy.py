@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from shop.database.transactions import Database, OuterTransaction
-from shop.patterns.idempotency.key_lease import KeyLease, NoLease, PhasedLease, ResponseBuilder
+from shop.patterns.idempotency.key_lease import KeyLease, MultiTransactionLease, NoLease, ResponseBuilder
 from shop.patterns.idempotency.key_store import KeyStore
 from shop.patterns.idempotency.keys import RequestKey
 from shop.patterns.idempotency.replay_rules import StoredResponse, raise_unless_claimed
@@ -79,7 +79,7 @@ class EnforceKeys:
 
     def lease(self, key: RequestKey, build_response: ResponseBuilder) -> KeyLease:
         """Return a lease that claims the key."""
-        return PhasedLease(self._database, self._key_store, key, build_response)
+        return MultiTransactionLease(self._database, self._key_store, key, build_response)
 
 
 class _ClaimedWork:

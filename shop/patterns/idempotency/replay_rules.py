@@ -74,7 +74,8 @@ def is_storable(status: int, owner: str) -> bool:
 
     Successes and final refusals are stored. Responses that may differ for the same key are not: malformed or invalid
     fields (400, 413, 415, 422), a client that is not signed in (401), a conflict (409), a limit (429), and errors of
-    the store, whose transaction was rolled back together with the claim.
+    the store. After such a response the key is free again: the claim is rolled back with the transaction of the work,
+    or released if the work has several transactions (:meth:`KeyLease.close`).
     """
     return 200 <= status < 400 or is_storable_refusal(status, owner)
 

@@ -180,10 +180,10 @@ def _log_event(event: Event) -> None:
 def cache_status(event: LookupFinished) -> str:
     """Return a look-up as an entry of ``Cache-Status`` (RFC 9211).
 
-    There, ``hit`` and ``fwd`` exclude each other: a hit was answered without a request to the next layer. A stale value
-    that is served during another request's load is a hit with a negative ``ttl``. The same value served because the
-    load failed is ``fwd=stale``, since the loader was called. A look-up that waited for the load of another request
-    is ``collapsed``.
+    There, ``hit`` and ``fwd`` exclude each other: a hit is a response without a request to the next layer. A stale
+    value is a hit with a negative ``ttl`` if no load was attempted for this request: during another request's load, or
+    while the key backs off after a failed load. It is ``fwd=stale`` if the load was attempted and failed. A look-up
+    that waited for the load of another request is ``collapsed``.
     """
     detail = f"; detail={event.detail}" if event.detail else ""
     if event.outcome == "hit":

@@ -58,7 +58,7 @@ class NotRefundable(Exception):
 
 
 class ChargeQuery(BaseModel):
-    """The query of ``GET /charges``: one charge by its key, or the page behind an id."""
+    """The query of ``GET /charges``: one charge by its key, or the page after an id."""
 
     model_config = ConfigDict(extra="forbid")
 

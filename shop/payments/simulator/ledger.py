@@ -138,7 +138,7 @@ class ProviderLedger:
             return [charge_json(row) for row in connection.execute("SELECT * FROM charges WHERE key = ?", (key,))]
 
     def charges_after(self, after: str, limit: int) -> list[dict[str, Any]]:
-        """Return the page of charges behind the one with the id ``after``, or the first page; oldest first."""
+        """Return the page of charges after the one with the id ``after``, or the first page; oldest first."""
         with self.reading() as connection:
             start = connection.execute("SELECT rowid FROM charges WHERE id = ?", (after,)).fetchone()
             rows = connection.execute(
