@@ -3,6 +3,7 @@
 A command imports what only it needs: the HTTP client takes longer to load than a build exercise to check.
 """
 
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,7 +113,10 @@ def check(n: str, url: str | None, as_json: bool) -> None:  # noqa: FBT001
     """
     definition, file = _find(n), _progress_file()
     progress = file.of(definition.slug)
-    verdict = _check_prediction(definition, progress, url) if definition.predict else _check_build(definition)
+    try:
+        verdict = _check_prediction(definition, progress, url) if definition.predict else _check_build(definition)
+    except KeyboardInterrupt:  # click would end with 1, which means "not yet"
+        _end("interrupted.", SIGNAL_EXIT + signal.SIGINT)
     progress = file.of(definition.slug).after_check(verdict, _now(), grader_version(definition))
     file.save(definition.slug, progress)
     if as_json:

@@ -1,6 +1,9 @@
 """``shop exercise``, as a reader types it. The store does not run here."""
 
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -10,6 +13,8 @@ from shop.exercises.grader_version import grader_version
 from shop.exercises.progress import ProgressFile
 from shop.stack.program import free_port
 from tests.exercises.answers import BUILD, model_answer
+from tests.support.polling import until
+from tests.support.process_cleanup import ended_on_failure
 
 JITTER = BUILD[0]
 
@@ -113,6 +118,20 @@ def test_map_marks_states_and_advises(shop):
     assert "◐ 04 Lifetimes with jitter, begun" in said
     assert "○ 01 Predict a hit rate, open" in said
     assert "Next: shop exercise start 4" in said
+
+
+def test_interrupted_check_is_no_verdict(shop, attempt, tmp_path):
+    shop("start", "4")
+    begun = tmp_path / "begun"
+    attempt.write_text(f"import time\nopen({str(begun)!r}, 'w').close()\ntime.sleep(3600)\ndef jittered(draw): pass\n")
+    command = [sys.executable, "-m", "shop.cli", "exercise", "check", "4"]
+    check = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with ended_on_failure(check.kill):
+        until(begun.exists, 60)
+    check.send_signal(signal.SIGINT)
+    said, errors = check.communicate(timeout=60)
+    assert (check.returncode, said, errors) == (128 + signal.SIGINT, "", "shop: interrupted.\n")
+    assert json.loads(shop("list", "--json")[1])[1]["checks"] == 0
 
 
 def test_changed_check_is_named_and_the_attempt_kept(shop, attempt, tmp_path):
