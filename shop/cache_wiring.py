@@ -149,5 +149,5 @@ def build(settings: Settings, clock: Clock, telemetry: CacheTelemetry) -> CacheR
 
 
 def is_expected_error(error: Exception) -> bool:
-    """Return whether a loader's error is an answer to the shopper; an unavailable service is a failure."""
+    """Return whether a loader's error is an expected outcome for the shopper; an unavailable service is a failure."""
     return isinstance(error, ShopError) and not isinstance(error, ServiceUnavailable)

@@ -1,4 +1,4 @@
-"""The process beside nginx: it publishes the static files, purges outdated answers and follows the switches.
+"""The process beside nginx: it publishes the static files, purges outdated responses and follows the switches.
 
 Each nginx has one, on the same machine, since a purge deletes files. ``shop up`` lets the worker do this work, which
 saves the memory of a process. Elsewhere it is ``python -m shop.edge_purger --port PORT``, which answers ``/livez``,
@@ -33,7 +33,7 @@ from shop.switches.store import SwitchStore
 from shop.web.static_publishing import STATIC, publish
 
 POLLS_PER_REFRESH = 4
-"""The purger polls the switches this many times as often as workers do: an answer cached from a worker that has not
+"""The purger polls the switches this many times as often as workers do: a response cached from a worker that has not
 seen a flip yet is purged within a second."""
 BACKOFF_CAP_S = 1.0
 """Longest pause after a failed round, in seconds: it delays the repetition of purges."""
@@ -49,7 +49,7 @@ class PurgerRound:
 
     Args:
         settings: the directories and the refresh interval of the switches.
-        purger: deletes answers.
+        purger: deletes responses.
         poller: reads the switches; this round alone uses it.
         metrics: counts the edge's responses.
     """

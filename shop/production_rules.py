@@ -18,7 +18,8 @@ KEY_LENGTH = 32
 SECRET_LENGTH = 16
 """Characters of a secret from another server."""
 DIFFERENT_CHARACTERS = 8
-"""Fewer are a pattern and no secret; all but one in a thousand texts of 32 random hexadecimal digits have more."""
+"""A text with fewer is a pattern and no secret; all but one in a thousand texts of 32 random hexadecimal digits have
+more."""
 PUBLISHED = frozenset({"only-for-this-machine", DEMO_PASSWORD, "shop", "a-key-for-tests-only", "changeme", "secret"})
 """Secrets that are in this repository, or in common lists of passwords."""
 MAKE_ONE = "make one with python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"

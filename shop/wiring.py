@@ -379,7 +379,7 @@ def _dependencies(settings: Settings, thread_faults: Callable[[], dict[str, str]
 
     Args:
         settings: the addresses of the servers.
-        thread_faults: returns the faults of the process's own threads: without one, the process serves stale answers.
+        thread_faults: returns the faults of the process's own threads: without one, the process serves stale responses.
     """
 
     def check_threads() -> None:

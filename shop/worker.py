@@ -34,15 +34,15 @@ from shop.wiring import ProcessRuntime, build
 
 EXIT_USAGE = 2
 STOP_S = 10.0
-"""Seconds that a current round has to end: longer than the slowest call with a time limit."""
+"""Seconds that a current round has to end. The slowest call with a time limit takes less."""
 RELAY_EVERY_S = 0.05
 RELAY_IDLE_S = 0.25
-"""After a quiet time, the first message waits for half of this on average: less than a reader of mail notices."""
+"""After a quiet time, the first message waits for half of this on average. A reader of mail does not notice it."""
 RELAY_CAP_S = 1.0
 """One attempt per second is no load for a broker that fails, and its messages are late already."""
 MEASURE_EVERY_S = 1.0
 TRY_BROKER_EVERY_S = 3.0
-"""The broker is checked even if there is no message: otherwise a shopper would be the first to find it full."""
+"""The worker checks the broker even if there is no message. Otherwise a shopper would be the first to find it full."""
 COMPLETE_EVERY_S = 2.0
 CONNECTIONS_OF_LOOPS = 2
 """Shared by all loops; no loop keeps a connection during a call to another server. Each is a process of PostgreSQL."""

@@ -11,7 +11,7 @@ import unicodedata
 
 PASSWORD_MIN = 10
 PASSWORD_MAX = 128
-"""Enough for any passphrase. Without a bound, an attacker could make the store hash megabytes."""
+"""It is enough for any passphrase. Without a bound, an attacker could make the store hash megabytes."""
 LENGTH = f"Choose a password of {PASSWORD_MIN} to {PASSWORD_MAX} characters."
 BLANK = "Choose a password that is not only blanks."
 ADDRESS = "Choose a password that is not your email address."

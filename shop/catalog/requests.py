@@ -55,7 +55,7 @@ class ProductsQuery(EmptyIsAbsent):
         default=None, description="By default relevance for a search, popularity otherwise. Relevance needs a search."
     )
     cursor: str | None = Field(
-        default=None, max_length=cursors.MAX_LENGTH, description="`next_cursor` or `prev_cursor` of an earlier answer."
+        default=None, max_length=cursors.MAX_LENGTH, description="`next_cursor` or `prev_cursor` of an earlier page."
     )
     limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Products on a page.")
 

@@ -20,7 +20,7 @@ from shop.catalog.models import OFFERED, SITEMAP_PART, Product
 from shop.errors import NotFound
 
 MAX_PARTS = 10**9
-"""Far more than any store needs; ids have 64 bits."""
+"""No store needs that many; ids have 64 bits."""
 NO_PART = "There is no such part of the sitemap."
 _PART = f"(id - 1) / {SITEMAP_PART}"
 _LATEST = f"SELECT {_PART} AS part, updated_at FROM products"  # noqa: S608 - the size is a constant

@@ -1,8 +1,8 @@
-"""Handles the provider's webhooks: the checkout's phases record an event as they record the answer of a call.
+"""Handles the provider's webhooks: the checkout's phases record an event as they record the outcome of a call.
 
-A webhook and the answer to its call arrive in any order; a webhook may arrive twice, or never. Both end in
+A webhook and the response to its call arrive in any order; a webhook may arrive twice, or never. Both end in
 :meth:`~shop.checkout.phases.CheckoutPhases.settle`, under the order's lock, and the second one changes nothing. So a
-charge whose answer was lost is settled by its webhook, and a lost webhook does no harm.
+charge whose response was lost is settled by its webhook, and a lost webhook does no harm.
 """
 
 import logging

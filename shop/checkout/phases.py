@@ -168,8 +168,8 @@ class CheckoutPhases:
             public_id: the order.
             step: the step that follows from the outcome.
             outcome: the outcome of the charge; ``None`` if the provider has no charge.
-            store_response: stores the idempotent response. It is called if this call has marked the order as paid or
-                declined, before it changes the stock: so the rows of the stock are locked for a shorter time.
+            store_response: stores the idempotent response. It is called after the order is marked as paid or declined,
+                and before the stock is changed. So the rows of the stock are locked for a shorter time.
         """
         order = order_stream.lock(session, public_id)
         if order.status != OrderStatus.PENDING_PAYMENT:

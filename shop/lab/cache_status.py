@@ -1,4 +1,4 @@
-"""Reads from an answer's status and ``Cache-Status`` header which layer answered (RFC 9211)."""
+"""Reads from a response's status and ``Cache-Status`` header which layer answered (RFC 9211)."""
 
 import re
 
@@ -8,7 +8,7 @@ NOT_MODIFIED = 304
 
 
 def answer_source(status: int, cache_status: str) -> str:
-    """Return the source of an answer: ``browser``, ``edge``, ``local``, ``shared`` or ``origin``.
+    """Return the source of a response: ``browser``, ``edge``, ``local``, ``shared`` or ``origin``.
 
     A page may look up several entries. The look-up of the page itself comes last in the header, since RFC 9211 lists
     entries from the origin outwards; so the last entry of each layer counts.

@@ -71,7 +71,7 @@ class ExperimentWorkload(StrictModel):
     connections: int = Field(default=16, ge=1, le=256)
     timeout_s: float = Field(default=10.0, gt=0)
     good_within_ms: float = Field(default=1000.0, gt=0)
-    """A slower answer does not count as goodput, since the shopper has left."""
+    """A slower response does not count as goodput, since the shopper has left."""
 
     @model_validator(mode="after")
     def _has_one_rate(self) -> Self:

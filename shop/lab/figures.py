@@ -16,7 +16,7 @@ RATIO = re.compile(r"(?P<top>[a-z][\w-]*)\.(?P<over>\w+) / (?P<bottom>[a-z][\w-]
 """How an experiment writes a ratio: ``arm.figure / arm.figure``."""
 LAYERS = ("edge", "local", "shared")
 ANSWER_SOURCES = ("browser", *LAYERS, "origin")
-"""The possible sources of an answer, outermost first."""
+"""The possible sources of a response, outermost first."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class FigureDefinition:
     Args:
         name: its name in ratios, claims and ``result.json``.
         compute: returns the figure of an observation; ``None`` if there was nothing to measure. Its second argument is
-            the latency in milliseconds above which an answer no longer counts as goodput.
+            the latency in milliseconds above which a response no longer counts as goodput.
         label: its name in the report; empty if the report does not show it.
         unit: ``ms``, ``%`` for a share of one, or empty.
         section: the part of an arm in ``result.json`` that holds it; ``""`` is the arm itself.
@@ -151,7 +151,7 @@ def compute_figures(observation: ArmObservation, good_within_ms: float) -> Figur
 
     Args:
         observation: the measurements.
-        good_within_ms: a slower answer is no goodput.
+        good_within_ms: a slower response is no goodput.
     """
     own = {name: figure.compute(observation, good_within_ms) for name, figure in FIGURES.items()}
     return {**own, **observation.measures}

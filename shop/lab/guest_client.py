@@ -15,7 +15,7 @@ from shop.lab.store_client import API, TIMEOUT_S
 
 RETRY_EVERY_S = 0.2
 REFUSED = "refused"
-"""The outcome of a checkout that ended with a final answer and without an order."""
+"""The outcome of a checkout that ended with a final response and without an order."""
 CHECKOUT_DETAILS: Mapping[str, object] = {
     "email": "lab@shop.test",
     "address": {"name": "Lab", "line1": "1 Bench Street", "city": "Berlin", "postcode": "10115", "country": "DE"},
@@ -65,15 +65,15 @@ class GuestClient:
         return ""
 
     def check_out_with_retries(self, key: str, max_wait_s: float, timeout_s: float, token: str) -> str:
-        """Repeat the checkout request under one key until there is a final answer.
+        """Repeat the checkout request under one key until there is a final response.
 
         Returns:
-            The order's number, :data:`REFUSED`, or an empty text if no final answer came.
+            The order's number, :data:`REFUSED`, or an empty text if no final response came.
 
         Args:
             key: the ``Idempotency-Key`` of every attempt.
             max_wait_s: for all attempts together.
-            timeout_s: for one attempt. If it is shorter than the store needs, the client never sees that answer.
+            timeout_s: for one attempt. If it is shorter than the store needs, the client never sees that response.
             token: the payment token.
         """
         body, deadline = {**CHECKOUT_DETAILS, "payment": {"token": token}}, time.monotonic() + max_wait_s

@@ -33,7 +33,7 @@ class ShopperVisit(StrictModel):
     paths: tuple[str, ...] = Field(min_length=1)
     """Requested together. Templates; ``{product}``, ``{category}`` and ``{unknown}`` are filled in by popularity."""
     then: tuple[str, ...] = ()
-    """Requested together after the first answers, as a page's script does."""
+    """Requested together after the first responses, as a page's script does."""
     expect: int | None = None
     """The status that counts as success; by default any status below 400."""
 
@@ -91,7 +91,7 @@ class LoadSamples(StrictModel):
     release_lag_p95_ms: float
     """How late the generator released visits; a delay of the generator, not of the server."""
     answer_counts: dict[str, int] = {}
-    """Number of answers by source: ``browser``, ``edge``, ``local``, ``shared``, ``origin``; without failures."""
+    """Number of responses by source: ``browser``, ``edge``, ``local``, ``shared``, ``origin``; without failures."""
     due_s: list[float] = []
     """When the visit with the same index was due, in seconds after the begin of the load."""
     answered_by: list[str] = []

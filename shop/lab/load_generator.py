@@ -30,21 +30,21 @@ ORPHAN_CHECK_S = 1.0
 
 
 class SimulatedBrowser:
-    """The cache of one shopper's browser: stores answers and revalidates them (a private cache of RFC 9111)."""
+    """The cache of one shopper's browser: stores responses and revalidates them (a private cache of RFC 9111)."""
 
     def __init__(self) -> None:
         self._stored: dict[str, tuple[str, float]] = {}
 
     def is_fresh(self, path: str, now: float) -> bool:
-        """Tell whether a stored answer may be shown without a request."""
+        """Tell whether a stored response may be shown without a request."""
         return path in self._stored and now < self._stored[path][1]
 
     def conditional_headers(self, path: str) -> dict[str, str]:
-        """Return the headers that revalidate a stored answer."""
+        """Return the headers that revalidate a stored response."""
         return {"If-None-Match": self._stored[path][0]} if path in self._stored else {}
 
     def store(self, path: str, response: Any, now: float) -> None:
-        """Store the validator and the lifetime of an answer, if the answer may be stored."""
+        """Store the validator and the lifetime of a response, if the response may be stored."""
         control, validator = str(response.get("cache-control", "")), response.get("etag")
         if "no-store" in control or not validator:
             self._stored.pop(path, None)

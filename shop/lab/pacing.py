@@ -1,9 +1,9 @@
 """Open loop and closed loop: two ways to offer load, with different results.
 
-Problem: a client that waits for each answer before its next request slows down together with a slow server. The
+Problem: a client that waits for each response before its next request slows down together with a slow server. The
 requests that it did not send are missing from its percentiles: coordinated omission.
-Method: open loop. A pacer releases requests by a schedule that does not depend on the answers, and each latency counts
-from the time at which the request was due. The closed loop measures the highest throughput of the server.
+Method: open loop. A pacer releases requests by a schedule that does not depend on the responses, and each latency
+counts from the time at which the request was due. The closed loop measures the highest throughput of the server.
 Source: Gil Tene, "How NOT to Measure Latency" (2015); Schroeder, Wierman, Harchol-Balter, "Open Versus Closed: A
 Cautionary Tale" (NSDI 2006).
 """
@@ -87,7 +87,7 @@ def closed_loop(
         clients: number of clients.
         drain_s: seconds for the running visits at the end.
         think: returns the pause of a client before each visit, in seconds; no pause by default.
-        every_s: the least time between the begins of two visits of a client, also if the answer comes sooner.
+        every_s: the least time between the begins of two visits of a client, also if the response comes sooner.
     """
     pace = LoadPace()
     end = time.perf_counter() + duration_s

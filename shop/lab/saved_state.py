@@ -154,7 +154,7 @@ def restore_after_kill(store: StoreClient, folder: Path, report: Callable[[str],
 
 
 def restore_state(store: StoreClient, saved: SavedState) -> None:
-    """Set every saved value, also unchanged ones, since the process that answers may not know the latest value.
+    """Set every saved value, also unchanged ones: the process that serves a request may not know the latest value.
 
     Faults are cleared first: the rest may need the server that a fault has stopped.
     """

@@ -179,7 +179,7 @@ class StoreClient:
                 future.result()
 
     def price(self, slug: str) -> int:
-        """Return the current price of a product, past every cache: the answer to an edit that changes nothing."""
+        """Return the current price of a product, past every cache: the response to an edit that changes nothing."""
         return int(self._patch_product(slug, {"title": self.title(slug)})["price"]["amount"])
 
     def title(self, slug: str) -> str:
@@ -196,7 +196,7 @@ class StoreClient:
         self._patch_product(slug, fields)
 
     def sell_product(self, slug: str, title: str, category: str) -> None:
-        """Add a product, or sell it again if it exists; afterwards, no cache has an answer about it.
+        """Add a product, or sell it again if it exists; afterwards, no cache has a response about it.
 
         Args:
             slug: of a product that only the caller uses.
@@ -315,7 +315,7 @@ class StoreClient:
         *,
         absent: bool = False,
     ) -> httpx.Response:
-        """Send a change; ``absent``: a 404 is an answer, and not a refusal."""
+        """Send a change; ``absent``: a 404 is a valid result, and not a refusal."""
         try:
             response = self._client.request(method, path, json=body, headers=headers)
         except httpx.HTTPError as error:

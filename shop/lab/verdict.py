@@ -127,7 +127,7 @@ def steady_state_failure(before: LoadSamples, after: LoadSamples) -> str | None:
     """Return why the steady state failed before or after the runs, or ``None`` if it held."""
     for when, samples in (("before", before), ("after", after)):
         if not samples.latencies_ms or not all(samples.succeeded):
-            errors = ", ".join(f"{count} times {kind}" for kind, count in samples.errors.items()) or "no answers"
+            errors = ", ".join(f"{count} times {kind}" for kind, count in samples.errors.items()) or "no responses"
             return f"the steady state did not hold {when} the runs: {errors}"
     return None
 

@@ -45,7 +45,7 @@ TRANSITIONS: Mapping[tuple[OrderStatus | None, EventType], OrderStatus] = Mappin
         (OrderStatus.PAID, EventType.ORDER_SHIPPED): OrderStatus.SHIPPED,
         (OrderStatus.PAID, EventType.ORDER_CANCELLED): OrderStatus.CANCELLED,
         (OrderStatus.SHIPPED, EventType.ORDER_DELIVERED): OrderStatus.DELIVERED,
-        # a charge whose answer was lost can turn out to be successful after the order was cancelled
+        # a charge whose response was lost can turn out to be successful after the order was cancelled
         (OrderStatus.CANCELLED, EventType.PAYMENT_CHARGED): OrderStatus.CANCELLED,
         (OrderStatus.CANCELLED, EventType.PAYMENT_REFUNDED): OrderStatus.REFUNDED,
         (OrderStatus.CANCELLED, EventType.REFUND_CLOSED): OrderStatus.CANCELLED,

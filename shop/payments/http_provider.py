@@ -27,12 +27,12 @@ from shop.payments.provider import (
 from shop.storable_text import is_storable, storable
 
 MAX_CONNECTIONS = 16
-"""Most calls in progress in a process: at least the number of its request threads."""
+"""The most calls in progress in a process. It must not be less than the number of request threads."""
 PAGE_SIZE = 1_000
 """Charges per page when all charges are listed."""
 NO_SUCH_CARD = "unknown_token"
 KEEPALIVE_S = 5.0
-"""How long an idle connection stays open: shorter than the server's keep-alive, or a call may hit a closing one."""
+"""Seconds that an idle connection stays open. The server keeps it open for longer, so no call uses a closing one."""
 _NOT_SENT = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout, httpcore.UnsupportedProtocol)
 _BROKEN = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
 _NO_ANSWER = "The payments provider does not answer."

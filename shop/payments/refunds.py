@@ -48,7 +48,7 @@ def refund_remainder(provider: PaymentProvider, payment: Payment, refusal: Provi
     """Refund the part of a payment that is not refunded yet, after the provider has refused to refund all of it.
 
     The provider's ledger tells how much is refunded already. The key of the call contains that amount. So a call whose
-    answer was lost is repeated under the same key, and after another manual refund the call has a new key.
+    response was lost is repeated under the same key, and after another manual refund the call has a new key.
 
     Args:
         provider: makes the refund.

@@ -18,9 +18,9 @@ REFUND_CAP_S = 3600.0
 SETTLE_CAP_S = 60.0
 """An open payment keeps stock reserved, so it is tried more often, and is never given up."""
 MAX_REFUSALS = 8
-"""About four minutes: a refusal can be a mistake of ours, such as a wrong API key during a change of keys."""
+"""They take about four minutes. A refusal can be a mistake of ours, such as a wrong API key during a change of keys."""
 MAX_ATTEMPTS = 80
-"""Two to three days: longer than an outage over a weekend."""
+"""They take two to three days, which is longer than an outage over a weekend."""
 
 
 def retry_delay(attempts: int, chance: float, cap_s: float) -> timedelta:

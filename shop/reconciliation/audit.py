@@ -12,7 +12,7 @@ from shop.reconciliation.rules import find_mismatches
 from shop.settings import Settings
 
 UNDER_WAY_S = 900.0
-"""Longer than the completer needs to settle an abandoned checkout, also while the provider is slow."""
+"""The completer settles an abandoned checkout in less time, also while the provider is slow."""
 LOOK_AGAIN_S = 2.0
 """Changes between the reading of the first and the second side have reached both sides by then."""
 

@@ -9,7 +9,7 @@ from shop.errors import ConfigurationError
 
 PAGE_SIZE = 1_000
 TIMEOUT_S = 30.0
-"""Longer than the timeout of a checkout: no customer waits for the list."""
+"""It is longer than the timeout of a checkout, because no customer waits for the list."""
 
 
 @dataclass(frozen=True, slots=True)

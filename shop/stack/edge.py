@@ -28,7 +28,7 @@ PROBE_TIMEOUT_S = 1.0
 PROBE = "/.edge/"
 """nginx answers this path itself."""
 FILE_GONE_MESSAGE = "No such file or directory"
-"""nginx logs this for each cached answer that the purger has deleted: no error, so it is not shown."""
+"""nginx logs this for each cached response that the purger has deleted: no error, so it is not shown."""
 CONNECTIONS: Mapping[str, int] = {"production": 256, "lab": 1024}
 """The most concurrent requests of one client address. A household behind one address needs fewer; the edge can hold
 many more. In the lab all load comes from one address, that of the load generator."""
@@ -62,7 +62,7 @@ def version_warning(executable: Path) -> str | None:
 
 
 def nginx(executable: Path, settings: Settings, app: str) -> ServerProgram:
-    """Write the configuration, delete the cached answers, and return the server.
+    """Write the configuration, delete the cached responses, and return the server.
 
     Args:
         executable: from :func:`find_binary`.
@@ -86,7 +86,7 @@ def nginx(executable: Path, settings: Settings, app: str) -> ServerProgram:
 
 
 def purger(settings: Settings, port: int) -> ServerProgram:
-    """Return the process that deletes invalidated answers from the edge's store (``shop/edge_purger.py``)."""
+    """Return the process that deletes invalidated responses from the edge's store (``shop/edge_purger.py``)."""
     return ServerProgram(
         name="purger",
         argv=(sys.executable, "-m", "shop.edge_purger", "--port", str(port)),
@@ -97,7 +97,7 @@ def purger(settings: Settings, port: int) -> ServerProgram:
 
 
 def clear_store(home: Path) -> None:
-    """Make the directory of nginx, and delete the answers of earlier runs: the data may have changed since."""
+    """Make the directory of nginx, and delete the responses of earlier runs: the data may have changed since."""
     shutil.rmtree(home / "store", ignore_errors=True)
     home.mkdir(parents=True, exist_ok=True)
 

@@ -34,14 +34,14 @@ backlog = 512
 """The most connections that the kernel queues. At 1,000 requests/s they wait half a second: a longer queue would serve
 clients that have already gone."""
 keepalive = 15
-"""Seconds until an idle connection is closed: longer than a pause in a browser's burst of requests, and longer than the
-keep-alive of the proxy in front, because the proxy must be the side that closes."""
+"""Seconds until an idle connection is closed. A pause in a browser's burst of requests is shorter. The keep-alive of
+the proxy in front is shorter too, because the proxy must be the side that closes."""
 
 timeout = 30
 """Seconds after which a worker without a heartbeat is killed. With ``gthread`` the worker's loop sends it, not a
 request: this finds a stuck process. A slow request has its own limits (statement and provider timeouts)."""
 graceful_timeout = 10
-"""Seconds for running requests to finish at a stop: longer than the slowest request with a limit."""
+"""Seconds for running requests to finish at a stop. The slowest request with a limit takes less."""
 
 max_requests = 0
 """Workers are not recycled: that would hide a leak, empty the local caches and disturb every measurement."""

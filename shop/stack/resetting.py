@@ -21,7 +21,7 @@ DELETED_FOLDERS: Mapping[str, str] = MappingProxyType(
         "payments": "the payments provider's books",
         "broker": "waiting messages",
         "cache": "the cache's entries",
-        "edge": "answers cached by nginx",
+        "edge": "responses cached by nginx",
     }
 )
 """Folder of ``var`` to its content. All other folders stay, also unknown ones."""

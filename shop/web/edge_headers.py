@@ -39,8 +39,8 @@ STALE_IF_ERROR_STATUSES = frozenset({500, 502, 503, 504})
 DEGRADED_TTL_S = 3
 """Lifetime at the edge of a response that is stale or lacks a part. The edge never serves it after that."""
 UNPURGEABLE_TTL_S = 3
-"""Lifetime at the edge of a response that cannot be purged: long enough for a crowd, and soon over. The edge never
-serves it after that."""
+"""Lifetime at the edge of a response that cannot be purged. It is long enough for a crowd, and an outdated response is
+soon gone. The edge never serves it after that."""
 
 
 class EdgeCaching(Protocol):

@@ -1,4 +1,4 @@
-"""Public answers: responses that are the same for every client, with their validators and caching headers."""
+"""Public responses: responses that are the same for every client, with their validators and caching headers."""
 
 from flask import Response, request
 

@@ -4,7 +4,7 @@ Problem: a link must open one thing, for a limited time, on a device that the st
 the database for each link.
 Method: the token contains its subject and its expiry in plain text, and an HMAC-SHA256 of both. The HMAC's key is
 derived from a key of the store and the purpose, so a token of one purpose is not valid for another. The first key
-signs, and every key is accepted: so a key can be changed while tokens are in use.
+signs, and every key is accepted, so a key can be changed while tokens are in use.
 Source: RFC 2104 (HMAC); NIST SP 800-57 part 1, 5.3 (cryptoperiods).
 """
 

@@ -71,7 +71,7 @@ def test_an_undeletable_answer_stays_pending_until_deleted(files):
     files.purger.invalidate(["product:cup"])  # those behind it get their turn
     assert [type(event) for event in files.seen] == [PurgeFailed, AnswersPurged]
     assert files.store.is_bypassed
-    assert files.purger.fault.startswith("the edge caches nothing: 1 answers")
+    assert files.purger.fault.startswith("the edge caches nothing: 1 responses")
     for _ in range(3):
         files.purger.run_once()
     assert [type(event) for event in files.seen] == [PurgeFailed, AnswersPurged]  # told of once
@@ -105,7 +105,7 @@ def test_the_fault_says_if_the_bypass_fails_too(files):
     bypass_file = files.home.with_name("store.closed")
     bypass_file.symlink_to(files.home / "no" / "such" / "place")
     files.purger.invalidate(["product:mug"])
-    assert files.purger.fault.startswith("outdated answers are still served: ")
+    assert files.purger.fault.startswith("outdated responses are still served: ")
 
 
 def test_an_unwritable_cache_directory_is_a_fault(files):

@@ -12,7 +12,7 @@ from shop.exercises.check_rule import CheckRule
 from shop.exercises.graders.attempt_calls import AttemptCalls, shorten
 
 TTLS_S = (10.0, 300.0, 21_600.0)
-"""Seconds of three classes of the store: not-found answers, products, the category tree."""
+"""Seconds of three classes of the store: not-found responses, products, the category tree."""
 TOLERANCE = 1e-9
 PAGE = "docs/patterns/ttl-classes.md"
 

@@ -13,7 +13,7 @@ from shop.lab.store_client import API, WARM_UP_THREADS, StoreClient
 PRODUCTS = tuple(f"exercise-hit-rate-{number:02d}" for number in range(1, 41))
 REQUESTS = 80
 MISS = re.compile(r"shop-shared; fwd=(miss|stale)\b")
-"""No entry, or an invalidated one, so that the answer was loaded (RFC 9211)."""
+"""No entry, or an invalidated one, so that the response was loaded (RFC 9211)."""
 
 
 def measure_hit_rate(store: StoreClient, seed: int) -> float:
@@ -35,14 +35,14 @@ def measure_hit_rate(store: StoreClient, seed: int) -> float:
     unclear = [header for header in headers if header not in misses and header not in hits]
     if unclear:
         raise CannotJudge(
-            f"{len(unclear)} of {REQUESTS} answers came neither from Valkey nor after a miss in it (Cache-Status:"
+            f"{len(unclear)} of {REQUESTS} responses came neither from Valkey nor after a miss in it (Cache-Status:"
             f" {unclear[0] or 'missing'}). Is Valkey down, or the machine busy? `shop status` shows it."
         )
     return 100 * len(hits) / REQUESTS
 
 
 def _empty_cache(store: StoreClient) -> None:
-    """Sell each product, or sell it again, which invalidates every answer about it."""
+    """Sell each product, or sell it again, which invalidates every response about it."""
     category = store.categories()[0]
     with ThreadPoolExecutor(WARM_UP_THREADS) as threads:
         for future in [threads.submit(store.sell_product, slug, _title(slug), category) for slug in PRODUCTS]:

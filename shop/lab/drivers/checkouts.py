@@ -45,7 +45,7 @@ class CheckoutSample:
 
     Args:
         due_s: when it was due, in seconds after the first checkout.
-        ms: milliseconds from the due time to its answer.
+        ms: milliseconds from the due time to its response.
         order: the order's number; empty if no order was placed.
     """
 

@@ -9,7 +9,7 @@ from shop.lab.guest_client import GuestClient
 from shop.lab.store_client import StoreClient
 
 PRODUCTS = 20
-"""Number of popular products, taken in turn: so no product sells out, and no stock row is a hot spot."""
+"""Number of popular products. Shoppers buy them in turn, so no product sells out, and no stock row is a hot spot."""
 SETUP_THREADS = 8
 """Carts are filled and orders cancelled in parallel, since this is not measured and would take long."""
 

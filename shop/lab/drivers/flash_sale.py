@@ -119,7 +119,7 @@ def compute_measures(checkouts: Sequence[CheckoutSample], taken: int, retries: f
 
 
 def _seconds_of(checkouts: Sequence[CheckoutSample]) -> float:
-    """Return the seconds from the first checkout to the last answer."""
+    """Return the seconds from the first checkout to the last response."""
     return max(checkout.due_s + checkout.ms / 1000 for checkout in checkouts)
 
 

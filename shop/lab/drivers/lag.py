@@ -93,7 +93,7 @@ def compute_measures(
 
     Args:
         checkouts: the checkouts.
-        answered_at: for each order number, the time of the checkout's answer on the monotonic clock.
+        answered_at: for each order number, the time of the checkout's response on the monotonic clock.
         listed_at: for each order number, the time at which the admin's list first showed it.
         missing: the numbers of orders that the buyer's own list did not show.
     """

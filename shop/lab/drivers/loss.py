@@ -106,7 +106,7 @@ def _latencies(samples: LoadSamples, start: float, end: float) -> list[float]:
 
 
 def _sources(samples: LoadSamples, start: float, end: float) -> list[str]:
-    """Return the sources of the answers to visits that were due in a window."""
+    """Return the sources of the responses to visits that were due in a window."""
     return [source for source, due in zip(samples.answered_by, samples.due_s, strict=True) if start <= due < end]
 
 

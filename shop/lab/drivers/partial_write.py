@@ -26,7 +26,7 @@ WEB = "web"
 RUSH_S = 1.5
 """About how long a rush takes, with the restart of a web process."""
 DONE_S = 3.0
-"""After the last answer, requests without a client may still run for so many seconds."""
+"""After the last response, requests without a client may still run for so many seconds."""
 
 
 class PartialWriteParams(StrictModel):

@@ -71,8 +71,8 @@ class PriceHistory:
     def was_valid_during(self, purchase: PricePurchase) -> bool:
         """Tell whether a price was valid at some time of the purchase.
 
-        Call this after the last edit: a shopper can pay the price of an edit before the editor gets its answer, and the
-        history contains the price only then.
+        Call this after the last edit: a shopper can pay the price of an edit before the editor gets its response, and
+        the history contains the price only then.
         """
         if purchase.amount not in self.amounts:
             return False

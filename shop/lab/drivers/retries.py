@@ -36,7 +36,7 @@ class RetryParams(StrictModel):
 
 
 class RetryDriver:
-    """Retries each checkout until it has a final answer, and audits the books."""
+    """Retries each checkout until it has a final response, and audits the books."""
 
     params_model = RetryParams
     faults: Sequence[str] = ()

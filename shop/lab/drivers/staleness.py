@@ -1,9 +1,9 @@
 """Driver: an administrator edits a price repeatedly; readers measure how long each cache layer shows an old price.
 
-Each edit sets a price that the product never had, so the price alone identifies the edit that an answer shows. A read
-is stale if an edit was acknowledged before the read began and the answer does not show that edit. Its staleness is the
-time since the price it shows was replaced. The outermost layer answers all requests, so the driver switches the outer
-layers off one after the other. A shopper buys meanwhile and must pay a price that was valid during the purchase.
+Each edit sets a price that the product never had, so the price alone identifies the edit that a response shows. A read
+is stale if an edit was acknowledged before the read began and the response does not show that edit. Its staleness is
+the time since the price it shows was replaced. The outermost layer answers all requests, so the driver switches the
+outer layers off one after the other. A shopper buys meanwhile and must pay a price that was valid during the purchase.
 """
 
 from collections.abc import Mapping, Sequence

@@ -18,7 +18,7 @@ from shop.lab.strict_model import StrictModel
 from shop.switches.parameters import LAB_PARAMETERS, TTL_SCALE
 
 LEAD_S = 0.8
-"""The clients begin so long before the end of the key; their answers in this time show the usual latency."""
+"""The clients begin so long before the end of the key; their responses in this time show the usual latency."""
 KINDS = ("expired", "invalidated", "cold")
 PROPAGATION_S = 1.3
 """Every process applies a changed store parameter within a second, and on a busy machine a little later."""

@@ -41,8 +41,8 @@ from shop.patterns.caching.levels import ReadResult
 OUTAGE_S = 10 * 60
 """Seconds of an outage that public pages survive."""
 JITTER_SHARE = 0.1
-"""Enough to spread a fill of seconds over a minute of a five-minute policy; so little that the policy still bounds how
-stale a reader sees the data."""
+"""It spreads a fill of seconds over a minute of a five-minute policy, and it is so small that the policy still bounds
+how stale the data may be."""
 BETA = 1.0
 """The paper's optimum where a load too early costs as much as a wait; a larger beta refreshes sooner."""
 VERSION = 3
@@ -88,14 +88,15 @@ REFERENCE = CachePolicy(
 CATALOGUE = CachePolicy("catalogue", ttl_s=5 * 60, stale_while_revalidate_s=60, stale_if_error_s=OUTAGE_S)
 """Changes during the day, and a few minutes late would be bearable: products, lists, reviews."""
 SEARCH = CachePolicy("search", ttl_s=30, stale_while_revalidate_s=30, stale_if_error_s=OUTAGE_S)
-"""Results of typed searches: seldom requested twice, and all invalidated by any change that may alter one of them."""
+"""Results of typed searches. They are seldom requested twice, and any change that may alter one of them invalidates all
+of them."""
 PERSONAL = CachePolicy("personal", ttl_s=60, private=True, stale_while_revalidate_s=60, stale_if_error_s=60)
 """Belongs to one person, and that person notices stale data."""
 NEGATIVE = CachePolicy("negative", ttl_s=10, negative=True)
-"""That something does not exist. Short: a mistaken address is seldom requested again, and an editor who has just made
-the thing wants to see it. Never stale: looking again costs nothing."""
+"""Says that something does not exist. Its lifetime is short, because a mistaken address is seldom requested again, and
+an editor who has just made the thing wants to see it. It is never served stale, because another look-up is cheap."""
 LIVE = CachePolicy("live", ttl_s=0)
-"""Wrong once it is old: stock, carts, prices at checkout."""
+"""Data that is wrong as soon as it is old: stock, carts, prices at checkout."""
 
 
 Lifetime = Callable[[float], float]

@@ -145,7 +145,7 @@ class TagsInvalidated:
 
 @dataclass(frozen=True, slots=True)
 class InvalidationsUndelivered:
-    """A process ended with pending invalidations: entries with these tags are served until their time-to-live ends."""
+    """A process stopped with pending invalidations: entries with these tags are served until they expire."""
 
     level: str
     tags: tuple[str, ...]
@@ -176,7 +176,7 @@ class LevelDown:
 
 @dataclass(frozen=True, slots=True)
 class LevelUp:
-    """A level answers again."""
+    """A level is available again."""
 
     level: str
 

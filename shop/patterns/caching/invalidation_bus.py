@@ -33,9 +33,9 @@ from shop.patterns.caching.lock import FillWaiters
 from shop.patterns.caching.valkey_client import ThreadConnections
 
 HEARTBEAT_S = 1.0
-"""Seconds of silence before a ping; without an answer for as long again, the connection counts as lost."""
+"""Seconds of silence before a ping; without a reply for as long again, the connection counts as lost."""
 SIGNATURES_TTL_MS = 2_000
-"""Milliseconds that signatures live: longer than any writer waits for them."""
+"""Milliseconds that signatures live. No writer waits for them that long."""
 RETRY_S = 0.5
 """Seconds between two attempts to connect."""
 BARRIER_S = 0.5
@@ -207,7 +207,7 @@ class InvalidationListener:
         else:
             tags = json.loads(message)
             if channel_name == self._channels.refused and self._pending is not None:
-                self._pending.add_refused(tags)  # first: from now on every read comes after the delivery
+                self._pending.add_refused(tags)  # done first, so every later read comes after the delivery
             self.subscriber.invalidate(tags)
 
 
@@ -232,8 +232,8 @@ class InvalidationBarrier:
             missing = self._connections.execute_pipeline([("PUBLISH", self._channels.tickets, ticket)])[0]
             while isinstance(missing, int) and missing > 0 and (left_s := end - time.monotonic()) > 0:
                 taking = ("BLMPOP", f"{left_s:.3f}", 1, _signatures_key(ticket), "LEFT", "COUNT", missing)
-                answer = self._connections.execute_pipeline([taking])[0]
-                missing = missing - len(answer[1]) if isinstance(answer, list) else None
+                reply = self._connections.execute_pipeline([taking])[0]
+                missing = missing - len(reply[1]) if isinstance(reply, list) else None
         except (RedisError, OSError):
             return False  # then no process receives broadcasts, and without broadcasts a process has no copies
         return bool(missing == 0)

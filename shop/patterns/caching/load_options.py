@@ -33,7 +33,7 @@ class LoadOptions:
         lifetime: from the seconds of a policy to the seconds of an entry.
         not_found: the exceptions by which a loader says that the thing does not exist (any more, or here); each takes
             one text. Subclasses do not count. ``None``: not-found is not cached.
-        is_expected_error: returns whether an exception is an answer, to be raised to the caller, and not a failure.
+        is_expected_error: returns whether an exception is an expected outcome for the caller, and not a failure.
         stale_if_error: whether the last good value is returned when loading fails.
         is_caller_error: returns whether a failure concerns its caller alone, and not others that wait for the load.
         make_load_error: makes the exception for a load that failed in another process.

@@ -30,7 +30,7 @@ from shop.patterns.caching.valkey_client import Command
 from shop.threads import reset_after_fork
 
 TTL_S = 2.0
-"""Longer than nearly every load (a screen takes 5 to 50 ms), and a short enough wait after the death of a holder."""
+"""Nearly every load takes less time (a screen takes 5 to 50 ms), and the wait after the death of a holder is short."""
 _DIGEST_BYTES = 8
 _RELEASE = "if redis.call('GET',KEYS[1])==ARGV[1] then return redis.call('DEL',KEYS[1]) end return 0"
 _EXTEND = "if redis.call('GET',KEYS[1])==ARGV[1] then return redis.call('PEXPIRE',KEYS[1],ARGV[2]) end return 0"

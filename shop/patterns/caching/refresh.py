@@ -33,7 +33,7 @@ HALF_LIFE_S = 30.0
 KEYS_COUNTED = 4096
 """Keys with a score, at most. When all are taken, a new key waits for the halving, which drops the rare keys."""
 QUEUE_LIMIT = 64
-"""Waiting loads: at 20 ms each, just over a second of work for the one thread."""
+"""The most loads that wait. At 20 ms each, they are just over a second of work for the one thread."""
 
 Work = Callable[[], object]
 RunInContext = Callable[[contextvars.Context, Work], object]

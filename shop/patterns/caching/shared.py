@@ -45,8 +45,8 @@ from shop.threads import reset_after_fork
 PREFIX = "shop:1:"
 """In front of every key; the number is the version of the layout of keys and tags."""
 TAG_TTL_S = 24 * 3600
-"""Longer than any policy. A tag that expires or is evicted costs a miss and never revives an entry, because its next
-version is a new one."""
+"""No policy keeps an entry that long. A tag that expires or is evicted costs a miss. It never makes an old entry valid
+again, because its next version is a new one."""
 _PROBE: tuple[Command, ...] = (("SET", f"{PREFIX}written", "1", "EX", 1),)
 """A write whose only purpose is to see whether the server accepts writes."""
 
@@ -110,8 +110,8 @@ class SharedLevel:
         Raises:
             CacheUnavailable: Valkey did not answer in time, or the breaker is open.
         """
-        answers = iter(self._execute([command for key, tags in lookups for command in _read_commands(key, tags)]))
-        return [_read_result(list(itertools.islice(answers, 1 + len(tags)))) for _, tags in lookups]
+        replies = iter(self._execute([command for key, tags in lookups for command in _read_commands(key, tags)]))
+        return [_read_result(list(itertools.islice(replies, 1 + len(tags)))) for _, tags in lookups]
 
     def versions(self, tags: Sequence[str]) -> Versions:
         """Return the tag versions.
@@ -131,8 +131,8 @@ class SharedLevel:
             return TagVersions(())
         keys = [_tag_key(tag) for tag in tags]
         creating: list[Command] = [("SET", key, self._new_version(), "EX", TAG_TTL_S, "NX") for key in keys]
-        answers = self._execute([*creating, *(("GET", key) for key in keys)])
-        created, versions = answers[: len(keys)], answers[len(keys) :]
+        replies = self._execute([*creating, *(("GET", key) for key in keys)])
+        created, versions = replies[: len(keys)], replies[len(keys) :]
         return TagVersions(
             # A tag that is evicted between the two commands gets a version that is stored nowhere: a later miss.
             tuple([version.decode() if version else self._new_version() for version in versions]),
@@ -146,9 +146,9 @@ class SharedLevel:
             CacheUnavailable: Valkey did not answer in time, or the breaker is open.
         """
         acquiring = [*acquire_commands(_lock_key(lease.name), lease), ("GET", _ending_key(lease.name))]
-        _, holder, ending, *answers = self._execute([*acquiring, *_read_commands(key, tags)])
+        _, holder, ending, *replies = self._execute([*acquiring, *_read_commands(key, tags)])
         held_by = (holder or b"").decode()
-        return LockAttempt(held_by == lease.token, _read_result(answers), held_by, (ending or b"").decode())
+        return LockAttempt(held_by == lease.token, _read_result(replies), held_by, (ending or b"").decode())
 
     def write(
         self, key: str, stored: bytes, ttl_s: float, lease: LoadLease | None = None, ephemeral_tags: Sequence[str] = ()
@@ -257,7 +257,7 @@ class SharedLevel:
         # the new versions and still send the broadcast that follows them.
         probe = _PROBE if writes == "refused" else ()
         try:
-            answers = self.client.execute(
+            replies = self.client.execute(
                 [*first, *commands] if first else commands, probe=probe, despite_outage=despite_outage
             )
         except CacheUnavailable as error:
@@ -271,7 +271,7 @@ class SharedLevel:
                 for tag, attempt in pending.items():
                     if self._pending.get(tag) == attempt:  # else it was added again meanwhile
                         del self._pending[tag]
-        return answers[len(first) :]
+        return replies[len(first) :]
 
     def _add_pending(self, tags: Sequence[str]) -> None:
         with self._lock:
@@ -283,12 +283,12 @@ def _read_commands(key: str, tags: Sequence[str]) -> list[Command]:
     return [("GET", _entry_key(key)), *[("GET", _tag_key(tag)) for tag in tags]]
 
 
-def _read_result(answers: list[Any]) -> ReadResult:
-    return ReadResult(answers[0], _versions(answers[1:]))
+def _read_result(replies: list[Any]) -> ReadResult:
+    return ReadResult(replies[0], _versions(replies[1:]))
 
 
-def _versions(answers: list[Any]) -> Versions:
-    return tuple([version and version.decode() for version in answers])
+def _versions(replies: list[Any]) -> Versions:
+    return tuple([version and version.decode() for version in replies])
 
 
 def _entry_key(key: str) -> str:

@@ -64,12 +64,12 @@ class ThreadConnections:
         reset_after_fork(self._reset)
 
     def _reset(self) -> None:
-        """Own no connection: two processes that share a socket would read each other's answers."""
+        """Own no connection: two processes that share a socket would read each other's replies."""
         self._of_thread = threading.local()
         self._all: weakref.WeakSet[ConnectionInterface] = weakref.WeakSet()
 
     def execute_pipeline(self, commands: Sequence[Command]) -> list[Any]:
-        """Send commands in one round trip and return their answers. It must be safe to send them twice.
+        """Send commands in one round trip and return their replies. It must be safe to send them twice.
 
         If the server answers a command with an error, the error stands in its place in the list, as a
         ``ResponseError``; the server has executed the other commands.
@@ -108,15 +108,15 @@ class ThreadConnections:
 def _exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
     try:
         connection.send_packed_command([b"".join([pack_command(command) for command in commands])], check_health=False)
-        answers: list[Any] = []
+        replies: list[Any] = []
         for _ in commands:
             try:
-                answers.append(connection.read_response(disable_decoding=True))
+                replies.append(connection.read_response(disable_decoding=True))
             except ResponseError as error:
-                answers.append(error)
-        return answers
+                replies.append(error)
+        return replies
     except BaseException:
-        connection.disconnect()  # the next call would read the rest of these answers as its own
+        connection.disconnect()  # the next call would read the rest of these replies as its own
         raise
 
 
@@ -202,7 +202,7 @@ class ValkeyClient:
     def execute(
         self, commands: Sequence[Command], *, probe: Sequence[Command] = (), despite_outage: bool = False
     ) -> list[Any]:
-        """Send commands in one round trip and return their answers; ``None`` where a key held another type.
+        """Send commands in one round trip and return their replies; ``None`` where a key held another type.
 
         Args:
             commands: what is sent.
@@ -220,9 +220,9 @@ class ValkeyClient:
         try:
             if probe:
                 wrong_keys += self._resolve_errors(probe, self.connections.execute_pipeline(probe))
-            answers = self.connections.execute_pipeline(commands)
-            if any(isinstance(answer, ResponseError) for answer in answers):
-                wrong_keys += self._resolve_errors(commands, answers)
+            replies = self.connections.execute_pipeline(commands)
+            if any(isinstance(reply, ResponseError) for reply in replies):
+                wrong_keys += self._resolve_errors(commands, replies)
         except (RedisError, OSError) as error:
             if breaker.record_failure():
                 self._emit(LevelDown(self.name, type(error).__name__, OUTAGE_PAUSE_S))
@@ -231,17 +231,17 @@ class ValkeyClient:
             self._emit(LevelUp(self.name))
         if wrong_keys:
             self._on_wrong_type(wrong_keys)
-        return answers
+        return replies
 
-    def _resolve_errors(self, commands: Sequence[Command], answers: list[Any]) -> list[str]:
+    def _resolve_errors(self, commands: Sequence[Command], replies: list[Any]) -> list[str]:
         """Raise a refusal; delete the keys that hold a value of another type, and return them."""
         wrong: list[Command] = []
-        for place, answer in enumerate(answers):
-            if isinstance(answer, ResponseError):
-                if not str(answer).startswith("WRONGTYPE"):
-                    raise answer
+        for place, reply in enumerate(replies):
+            if isinstance(reply, ResponseError):
+                if not str(reply).startswith("WRONGTYPE"):
+                    raise reply
                 wrong.append(commands[place])
-                answers[place] = None
+                replies[place] = None
         keys = list(dict.fromkeys(command[3] if command[0] == "EVAL" else command[1] for command in wrong))
         if keys:
             self.connections.execute_pipeline([("UNLINK", key) for key in keys])

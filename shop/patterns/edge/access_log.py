@@ -16,11 +16,11 @@ from shop.patterns.caching import CATALOGUE, NEGATIVE, REFERENCE, SEARCH
 LAYER = "shop-edge"
 CHUNK_BYTES = 1024 * 1024
 CLASSES = frozenset(policy.name for policy in (CATALOGUE, NEGATIVE, REFERENCE, SEARCH))
-"""The time-to-live classes of public answers."""
+"""The time-to-live classes of public responses."""
 NO_CLASS = "none"
-"""For responses without a class: private answers, static files, errors."""
+"""For responses without a class: private responses, static files, errors."""
 UNSTORED = "unstored"
-"""The outcome of a cacheable answer that nginx could not write to its cache."""
+"""The outcome of a cacheable response that nginx could not write to its cache."""
 OUTCOMES = {"fwd=miss": "miss", "fwd=stale": "stale"}
 _LINE = re.compile(
     rb'"status":(\d+),"duration_s":([\d.]+),"app_s":"[^"]*","bytes":\d+,"cache":"shop-edge; ([^"]*)","class":"([^"]*)"'

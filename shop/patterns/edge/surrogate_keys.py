@@ -1,10 +1,10 @@
-"""Surrogate keys: an index in Valkey from a tag to the edge's cache keys whose answers carry the tag.
+"""Surrogate keys: an index in Valkey from a tag to the edge's cache keys whose responses carry the tag.
 
 Problem: the edge knows URLs, and a change knows tags. The URLs of a tag cannot be computed, because filters, sort
 orders and page numbers make too many of them.
-Method: the application adds the cache key of each cacheable answer to the set of each of its tags, before it sends the
-answer. A set is a sorted set; the score of a key is the time after which no edge can have its answer, so expired keys
-are removed. A purge only reads the sets: any number of edges, each with its own cache, use the same index.
+Method: the application adds the cache key of each cacheable response to the set of each of its tags, before it sends
+the response. A set is a sorted set; the score of a key is the time after which no edge can have its response, so
+expired keys are removed. A purge only reads the sets: any number of edges, each with its own cache, use the same index.
 Valkey may lose data: it is flushed, or it evicts a set. A purge that finds no keys then looks like one without any key.
 So the index also has a list of all tags that have a set, and a random generation number. If the generation is missing
 or has changed, the whole index was lost; if a tag in the list has no set, that set was lost. In both cases the content
@@ -28,12 +28,12 @@ GENERATIONS = range(1 << 52, 1 << 53)
 MISSING_SET_MARGIN_S = 60
 """A missing set counts as lost only if it should have lived for more than these seconds: two clocks may differ."""
 STALE_S = 15 * 60
-"""Seconds that a key stays longer than its answer is fresh: an edge serves stale answers during a refresh, and in an
-outage for ten minutes at most (``OUTAGE_S`` in ``entry``)."""
+"""Seconds that a key stays longer than its response is fresh: an edge serves stale responses during a refresh, and in
+an outage for ten minutes at most (``OUTAGE_S`` in ``entry``)."""
 
 
 class IndexLost(CacheUnavailable):
-    """Keys of the index were lost: the cache of an edge may have answers that no tag leads to."""
+    """Keys of the index were lost: the cache of an edge may have responses that no tag leads to."""
 
 
 class SurrogateKeyIndex:
@@ -60,15 +60,15 @@ class SurrogateKeyIndex:
         """The generation of the index that this process has read last."""
 
     def register(self, key: str, tags: Iterable[str], lifetime_s: int) -> None:
-        """Add a cache key to the sets of its tags. Call it before the answer is sent: then the edge can cache it.
+        """Add a cache key to the sets of its tags. Call it before the response is sent: then the edge can cache it.
 
         Args:
-            key: the edge's cache key of the answer.
-            tags: what the answer is made from.
-            lifetime_s: seconds that the answer is fresh.
+            key: the edge's cache key of the response.
+            tags: what the response is made from.
+            lifetime_s: seconds that the response is fresh.
 
         Raises:
-            CacheUnavailable: the key is not registered, so an invalidation would not purge the answer.
+            CacheUnavailable: the key is not registered, so an invalidation would not purge the response.
         """
         now = int(self._clock.now().timestamp())
         expires_at = now + lifetime_s + STALE_S
@@ -87,7 +87,7 @@ class SurrogateKeyIndex:
         self._client.execute([*commands, ("ZREMRANGEBYSCORE", INDEX, "-inf", now), ("ZADD", INDEX, "GT", *ends)])
 
     def keys(self, tags: Iterable[str]) -> set[str]:
-        """Return the cache keys of all answers that carry one of the tags.
+        """Return the cache keys of all responses that carry one of the tags.
 
         Raises:
             IndexLost: some of the keys were lost.
@@ -96,7 +96,7 @@ class SurrogateKeyIndex:
         return set().union(*self.keys_by_tag(tags).values())
 
     def keys_by_tag(self, tags: Iterable[str]) -> dict[str, set[str]]:
-        """Return the cache keys of all answers that carry each of the tags.
+        """Return the cache keys of all responses that carry each of the tags.
 
         Raises:
             IndexLost: some of the keys were lost.
@@ -104,11 +104,11 @@ class SurrogateKeyIndex:
         """
         tags = tuple(tags)
         reading: list[Command] = [("ZSCORE", INDEX, tag) for tag in tags]  # before the sets: see register
-        answers = self._client.execute(
+        replies = self._client.execute(
             [("ZSCORE", INDEX, ""), *reading, *(("ZRANGE", f"{PREFIX}{tag}", 0, -1) for tag in tags)]
         )
-        self._compare_generation(answers[0])
-        ends, sets = answers[1 : 1 + len(tags)], answers[1 + len(tags) :]
+        self._compare_generation(replies[0])
+        ends, sets = replies[1 : 1 + len(tags)], replies[1 + len(tags) :]
         soon = self._clock.now().timestamp() + MISSING_SET_MARGIN_S
         if any(end is not None and float(end) > soon and not keys for end, keys in zip(ends, sets, strict=True)):
             # A new generation tells the purgers of the other edges of the loss as well.

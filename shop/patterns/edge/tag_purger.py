@@ -1,14 +1,14 @@
-"""Edge cache purging: deletes the answers at the edge that a change has made outdated.
+"""Edge cache purging: deletes the responses at the edge that a change has made outdated.
 
 Problem: the edge serves pages for minutes without asking the application, and a new price must be visible in seconds.
 Method: the purger receives the same broadcasts of invalidated tags as every process's local cache. It looks up the
-cache keys that carry a tag and deletes their answers. A fill may be in progress: its answer was made before the change
-and is stored after the purge. So the purger repeats each purge once a second until the slowest fill must have ended. A
-repetition deletes only answers requested before every worker knew of the change: the edge sends the time of its request
-to the application, and the answer's head brings it back.
-The purger deletes everything when it cannot know which answers are fresh: at its start, when the connection for
+cache keys that carry a tag and deletes their responses. A fill may be in progress: its response was made before the
+change and is stored after the purge. So the purger repeats each purge once a second until the slowest fill must have
+ended. A repetition deletes only responses requested before every worker knew of the change: the edge sends the time of
+its request to the application, and the response's head brings it back.
+The purger deletes everything when it cannot know which responses are fresh: at its start, when the connection for
 broadcasts is lost or comes back (it missed the broadcasts in between), and when the index of keys was lost.
-An answer that cannot be deleted, on a read-only disk for one, stays pending. The purger tries again in every round.
+A response that cannot be deleted, on a read-only disk for one, stays pending. The purger tries again in every round.
 Until the deletion succeeds, nginx bypasses its cache and the purger reports a fault.
 Switch: ``cache.edge``. Experiment: ``cache-layers``, ``cache-staleness``.
 Source: RFC 9111, 4.4 (invalidation); nginx's documentation of ``proxy_cache_path`` and ``proxy_cache_lock``.
@@ -30,11 +30,11 @@ from shop.patterns.edge.surrogate_keys import IndexLost, SurrogateKeyIndex
 REPEAT_S = 1.0
 """Seconds between two repetitions: the longest time for which the edge serves a late fill."""
 STALE_WORKER_S = LOCAL_TTL_S
-"""Seconds after a change in which a worker may still answer with old data: the lifetime of a local entry whose
+"""Seconds after a change in which a worker may still respond with old data: the lifetime of a local entry whose
 invalidation the worker missed. A lost connection is noticed sooner. But a message may be lost, and a worker that was
-suspended may answer before it receives an invalidation."""
+suspended may respond before it receives an invalidation."""
 SLOWEST_FILL_S = 16.0
-"""Seconds the edge waits for an answer: ``proxy_connect_timeout`` and ``proxy_read_timeout`` in its configuration."""
+"""Seconds the edge waits for a response: ``proxy_connect_timeout`` and ``proxy_read_timeout`` in its configuration."""
 LATE_FILL_S = STALE_WORKER_S + SLOWEST_FILL_S
 """Seconds after a change when every fill with old data has ended."""
 MAX_PENDING_TAGS = 5000
@@ -45,20 +45,20 @@ Tags = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class AnswersPurged:
-    """The answers made from some tags were deleted."""
+    """The responses made from some tags were deleted."""
 
     tags: Tags
     keys: int
     """Number of keys that carry the tags."""
     files: int
-    """Number of deleted answers."""
+    """Number of deleted responses."""
     late: bool
     """Whether this was a repetition, for fills in progress at the first purge."""
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeFlushed:
-    """Every answer was deleted."""
+    """Every response was deleted."""
 
     reason: str
     files: int
@@ -82,15 +82,15 @@ class _PurgedChange(NamedTuple):
     repeat_until: float
     """When every fill with old data has ended, on the monotonic clock in seconds."""
     requested_by: float
-    """Unix time in seconds: an answer requested by then may have old data."""
+    """Unix time in seconds: a response requested by then may have old data."""
 
 
 class TagPurger:
-    """Deletes the answers made from invalidated tags; an ``InvalidationSubscriber``.
+    """Deletes the responses made from invalidated tags; an ``InvalidationSubscriber``.
 
     Args:
         index: knows which keys carry a tag.
-        files: the answers.
+        files: the responses.
         clock: times the repetitions.
         emit: is called with each event.
     """
@@ -113,12 +113,12 @@ class TagPurger:
 
     @property
     def fault(self) -> str:
-        """The fault; empty while every outdated answer is deleted."""
+        """The fault; empty while every outdated response is deleted."""
         with self._lock:
             reason = next(iter(self._failing.values()), "")
         if not reason:
             return ""
-        effect = "the edge caches nothing" if self._files.is_bypassed else "outdated answers are still served"
+        effect = "the edge caches nothing" if self._files.is_bypassed else "outdated responses are still served"
         return f"{effect}: {reason}"
 
     def set_connected(self, *, connected: bool) -> None:
@@ -126,7 +126,7 @@ class TagPurger:
         self.flush("connected" if connected else "disconnected")
 
     def invalidate(self, tags: Sequence[str]) -> None:
-        """Purge the answers made from the tags, and schedule the repetitions."""
+        """Purge the responses made from the tags, and schedule the repetitions."""
         self._schedule(*tags)  # first: a purge that fails now is tried again
         with self._failures_recorded(tags):
             try:
@@ -143,7 +143,7 @@ class TagPurger:
             self._emit(EdgeFlushed(reason, self._files.flush()))
 
     def enforce_empty(self) -> None:
-        """Delete answers that were stored while the edge must not cache."""
+        """Delete responses that were stored while the edge must not cache."""
         with self._failures_recorded([None]):
             self._flush_outdated("switched off")
 
@@ -193,7 +193,7 @@ class TagPurger:
                 for tag in tags:
                     self._failing[tag] = reason
                     self._pending.setdefault(tag, change)
-                with suppress(OSError):  # a read-only disk: the edge serves outdated answers, and the fault says so
+                with suppress(OSError):  # a read-only disk: the edge serves outdated responses, and the fault says so
                     self._files.enable_bypass()
             if is_first:
                 self._emit(PurgeFailed(tuple(tag for tag in tags if tag is not None) or None, reason))
@@ -205,7 +205,7 @@ class TagPurger:
                 self._failing.pop(tag, None)
 
     def _purge_outdated(self, requested_by: dict[str, float]) -> None:
-        """Delete the answers made from some tags and requested by a time, in unix seconds for each tag."""
+        """Delete the responses made from some tags and requested by a time, in unix seconds for each tag."""
         try:
             keys_by_tag = self._index.keys_by_tag(requested_by)
         except IndexLost as lost:

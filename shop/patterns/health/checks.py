@@ -26,7 +26,7 @@ from shop.settings import AMQP_SCHEMES
 Check = Callable[[], None]
 
 TIMEOUT_S = 0.8
-"""Shorter than the timeout of readiness, so that a check can report its fault."""
+"""It is shorter than the timeout of readiness, so that a check can report its fault."""
 
 
 def postgres(url: str) -> tuple[Check, Check]:

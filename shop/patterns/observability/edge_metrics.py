@@ -1,7 +1,7 @@
 """Metrics of one edge, and the subscriber that turns the purger's events into metrics and log lines.
 
 nginx's open-source build exports no metrics of its cache. The purger beside nginx reads its access log and counts the
-rate, errors and duration of the responses, and the answers that each purge deleted.
+rate, errors and duration of the responses, and the responses that each purge deleted.
 """
 
 import logging
@@ -85,7 +85,7 @@ class EdgeMetrics:
 
     def __init__(self, registry: CollectorRegistry, buckets_s: Sequence[float]) -> None:
         self.responses = EdgeResponseCollector(registry, buckets_s)
-        self._purges = Counter(metric_names.EDGE_PURGES, "Purges of outdated answers.", ["kind"], registry=registry)
+        self._purges = Counter(metric_names.EDGE_PURGES, "Purges of outdated responses.", ["kind"], registry=registry)
         self._failures = Counter(
             metric_names.EDGE_PURGE_FAILURES, "Purges that failed and are tried again.", registry=registry
         )
@@ -95,15 +95,15 @@ class EdgeMetrics:
         """Count one purge that failed and is tried again."""
         self._failures.inc()
 
-    def count_purge(self, kind: str, answers: int) -> None:
+    def count_purge(self, kind: str, responses: int) -> None:
         """Count one purge.
 
         Args:
             kind: ``tags``, ``late`` for the repetition against late fills, or ``flush`` for a purge of everything.
-            answers: number of deleted answers.
+            responses: number of deleted responses.
         """
         self._purges.labels(kind).inc()
-        self._deleted.labels(kind).inc(answers)
+        self._deleted.labels(kind).inc(responses)
 
 
 class EdgeTelemetry:

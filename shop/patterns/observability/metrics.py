@@ -38,7 +38,7 @@ class ProcessMetrics:
         )
         self._duration = Histogram(
             metric_names.HTTP_DURATION,
-            "Time from the first byte read by the application to its answer.",
+            "Time from the first byte read by the application to its response.",
             ["method", "route"],
             buckets=DURATION_BUCKETS_S,
             registry=self.registry,

@@ -28,7 +28,7 @@ class RecentRequests:
     """From the first to the last request."""
     queries: int
     answered_by: tuple[tuple[str, int], ...]
-    """Layer and number of its answers, the largest number first."""
+    """Layer and number of its responses, the largest number first."""
 
     @property
     def requests_a_second(self) -> float | None:
@@ -61,12 +61,12 @@ def last_requests(web: Path, edge: Path, count: int) -> list[Mapping[str, object
 def summarise(lines: Sequence[Mapping[str, object]]) -> RecentRequests:
     """Summarise request lines, in any order."""
     times = sorted(datetime.fromisoformat(str(line["ts"])) for line in lines)
-    answers = Counter(answering_layer(line) for line in lines)
+    responses = Counter(answering_layer(line) for line in lines)
     return RecentRequests(
         requests=len(lines),
         seconds=(times[-1] - times[0]).total_seconds() if times else 0.0,
         queries=sum(int(str(line.get("queries") or 0)) for line in lines),
-        answered_by=tuple(answers.most_common()),
+        answered_by=tuple(responses.most_common()),
     )
 
 

@@ -23,7 +23,7 @@ from shop.patterns.outbox.models import OutboxMessage
 
 BATCH = 100
 CLAIM = timedelta(seconds=10)
-"""Longer than a batch whose calls all take their timeout. The messages of a dead relay wait this long."""
+"""A batch whose calls all take their timeout is shorter. The messages of a dead relay wait this long."""
 
 _CLAIM = text("""
 UPDATE outbox SET claimed_until = clock_timestamp() + :lease
@@ -74,7 +74,8 @@ class OutboxRelay:
         self._publish = publish
         self._free_capacity = free_capacity
         self._is_blocked = False
-        """Whether the last round ended at a full queue or a dead broker: then no row is claimed before it has room."""
+        """Whether the last round ended at a full queue or a dead broker: then the relay waits for room before a
+        claim."""
 
     def run_once(self) -> int:
         """Publish all messages, or until the queue is full; return the number of published messages.

@@ -13,7 +13,7 @@ from shop.patterns.outbox.messages import QueueMessage
 from shop.patterns.queue.models import BegunDelivery, HandledMessage
 
 RECORDS_KEPT = timedelta(days=7)
-"""How long a second delivery is recognised: longer than a message stays in a broker."""
+"""For how long a second delivery is recognised. A message stays in a broker for a shorter time."""
 
 
 class ConsumerInbox:
