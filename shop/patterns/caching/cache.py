@@ -9,7 +9,8 @@ versions of its tags are read in one round trip.
 A local level may stand in front of the shared level; it holds copies and receives invalidations (see ``local``). A
 loader may itself read other values through the cache. It gets them from the shared level, not from local copies: a copy
 may be older than an invalidation that this process has not received yet, and the loaded value would carry the tag
-versions from after that invalidation.
+versions from after that invalidation. The loaded value expires with the first of the values that its loader read (see
+``nested_reads``).
 A strategy decides which reader loads when many readers miss at once (see ``lock_strategy``, the default, and
 ``stampede``). A loader handles the outcome of the load (see ``loader``).
 The path of a look-up: :meth:`Cache.get_or_load`, the local level; :meth:`CacheLookup.get`, the shared level;
@@ -23,6 +24,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from shop.clock import Clock
+from shop.patterns.caching import nested_reads
 from shop.patterns.caching.entry import (
     MISSING,
     CacheEntry,
@@ -35,7 +37,7 @@ from shop.patterns.caching.entry import (
 from shop.patterns.caching.events import Emit, LookupFinished, Outcome, PeekMissed, TagsInvalidated, ignore
 from shop.patterns.caching.levels import CacheLevel, ReadResult
 from shop.patterns.caching.load_options import FailureBackoff, LoadOptions
-from shop.patterns.caching.loader import VALUE_LIMIT_BYTES, CacheLoader, CacheRequest, Load, LoadResult, is_loading
+from shop.patterns.caching.loader import VALUE_LIMIT_BYTES, CacheLoader, CacheRequest, Load, LoadResult
 from shop.patterns.caching.local import LocalCache, LocalEntry, ReadGeneration
 from shop.patterns.caching.lock_strategy import LockedLoad
 from shop.patterns.caching.stampede import StampedeStrategy
@@ -181,7 +183,7 @@ class Cache:
 
     def _get_local(self, key: str, policy: CachePolicy) -> LocalEntry | None:
         local = self._local
-        if local is None or is_loading():
+        if local is None or nested_reads.is_loading():
             return None
         started = time.perf_counter()
         entry = local.get(key)
@@ -246,7 +248,7 @@ class Cache:
         spent: float,
     ) -> None:
         """Emit the local level's part of a look-up that went on below it."""
-        outcome: Outcome = "bypass" if generation is None or is_loading() else "miss"
+        outcome: Outcome = "bypass" if generation is None or nested_reads.is_loading() else "miss"
         self._emit(LookupFinished(local.name, request.policy.name, outcome, 0, stored, spent))
 
 
@@ -337,7 +339,7 @@ class CacheLookup:
         return None
 
     def _serve_fresh(self, request: CacheRequest, entry: CacheEntry, started: float) -> Served:
-        is_due = self._due.pop(request.key, None) == entry.fresh_until
+        is_due = self._due.pop(request.key, None) == entry.fresh_until or self._loader.is_renewable(request, entry)
         refresh_at = 0.0 if is_due else self._strategy.refresh_at(request, entry)
         if refresh_at <= self._loader.now():
             refreshed = self._strategy.refresh_early(request, entry)
@@ -348,12 +350,14 @@ class CacheLookup:
 
     def _serve_hit(self, request: CacheRequest, entry: CacheEntry, refresh_at: float, started: float) -> Served:
         ttl_s = int(entry.fresh_until - self._loader.now())
+        nested_reads.record(entry)
         self._emit(request, "hit", time.perf_counter() - started, LoadResult(entry), ttl_s)
         return entry, refresh_at
 
     def _serve_filled(self, request: CacheRequest, outcome: Outcome, result: LoadResult, started: float) -> Served:
         """Emit the outcome of the strategy, and decide how long a local copy may be kept."""
         entry, now = result.entry, self._loader.now()
+        nested_reads.record(entry, result.detail)
         spent = time.perf_counter() - started - result.loading_s
         is_stale = result.detail.startswith("stale")
         ttl_s = int(entry.fresh_until - now) if is_stale else 0
@@ -371,9 +375,11 @@ class CacheLookup:
         self._loader.emit(LookupFinished(self._level.name, name, "bypass", 0, False, spent, level_down))
         is_cacheable = self._loader.is_cacheable(request.policy)
         if invalidation_count is not None and is_cacheable:
-            entry = self._strategy.load_uncached(request, invalidation_count).entry
+            result = self._strategy.load_uncached(request, invalidation_count)
         else:
-            entry = self._loader.load(request, (), "bypass").entry
+            result = self._loader.load(request, (), "bypass")
+        entry = result.entry
+        nested_reads.record(entry, result.detail)
         may_copy = is_cacheable and not level_down and not isinstance(entry.value, DoNotCache)
         return entry, entry.fresh_until if may_copy else NO_COPY
 

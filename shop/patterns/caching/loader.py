@@ -8,6 +8,8 @@ Each strategy against stampedes ends here, so the rules for the outcome of a loa
 - If the loader fails and stale-if-error is on, the last good value is returned. The key then backs off for a moment
   (``load_options.FailureBackoff``), so that not every reader calls the failing database.
 - A value that is too large, or a :class:`DoNotCache`, is returned and not stored.
+- A loader may read other values through the same cache. Its value ends with the first of them, so ages do not add up;
+  if one of them is stale, the value is returned as stale, and not stored (see ``nested_reads``).
 
 Switches: ``cache.negative``, ``cache.jitter``, ``cache.stale_if_error``.
 Source: RFC 5861 (stale-if-error); RFC 2308 (negative answers have a short life of their own).
@@ -15,11 +17,11 @@ Source: RFC 5861 (stale-if-error); RFC 2308 (negative answers have a short life 
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from shop.clock import Clock
+from shop.patterns.caching import nested_reads
 from shop.patterns.caching.entry import (
     INVALIDATED,
     MISSING,
@@ -63,7 +65,6 @@ VALUE_LIMIT_BYTES = 1024 * 1024
 delay every client of the server."""
 _BEFORE_EXPIRY = frozenset({"early", "ahead"})
 """Reasons of loads that were not needed yet: if one fails, the entry it was to replace is still fresh."""
-_loading: ContextVar[bool] = ContextVar("loading", default=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,10 +210,10 @@ class CacheLoader:
         ending: LoadEnding = "failed"
         try:
             result = self.load(request, versions.versions, why, last)
-            if result.detail == "stale-if-error":
+            if result.entry is last:
                 return result
             ending = "unstored"
-            if not isinstance(result.entry.value, DoNotCache):
+            if not isinstance(result.entry.value, DoNotCache) and result.entry.fresh_until > self.now():
                 with suppress(CacheUnavailable):  # the level has emitted it; the value is as good without the level
                     result = result._replace(level_down=True)
                     stored = self._store(request, result.entry, versions, held)
@@ -235,7 +236,7 @@ class CacheLoader:
             Exception: the loader's, if it cannot be cached and the last good value may not be returned.
         """
         started = self.clock.monotonic()
-        before = _loading.set(True)
+        nested, token = nested_reads.begin()
         try:
             value = request.load()
         except Exception as error:
@@ -243,7 +244,8 @@ class CacheLoader:
             not_found = self.options.encode_not_found(error)
             if not_found is not None:
                 self.emit(LoadFinished(request.policy.name, why, "absent", loading_s))
-                return LoadResult(self._make_entry(NEGATIVE, not_found.encode(), versions, loading_s, negative=True))
+                entry = self._make_entry(NEGATIVE, not_found.encode(), versions, loading_s, nested, negative=True)
+                return LoadResult(entry)
             expected = self.options.is_expected_error(error)
             self.emit(LoadFinished(request.policy.name, why, "refused" if expected else "failed", loading_s))
             if expected or last is None or not (self.options.stale_if_error or why in _BEFORE_EXPIRY):
@@ -251,10 +253,13 @@ class CacheLoader:
             self.backoff.record_failure(request.key)
             return LoadResult(last, "stale-if-error", loading_s=loading_s)
         finally:
-            _loading.reset(before)
+            nested_reads.end(token)
         loading_s = self.clock.monotonic() - started
         self.emit(LoadFinished(request.policy.name, why, "ok", loading_s))
-        return LoadResult(self._make_entry(request.policy, value, versions, loading_s), loading_s=loading_s)
+        if nested.detail == "stale-if-error":
+            self.backoff.record_failure(request.key)
+        entry = self._make_entry(request.policy, value, versions, loading_s, nested)
+        return LoadResult(entry, nested.detail, loading_s=loading_s)
 
     def share_failure(self, request: CacheRequest, last: CacheEntry | None) -> LoadResult:
         """Return the last good value after the load that this process waited for has failed in another process.
@@ -267,10 +272,24 @@ class CacheLoader:
         self.backoff.record_failure(request.key)
         return LoadResult(last, "stale-if-error")
 
+    def is_renewable(self, request: CacheRequest, entry: CacheEntry) -> bool:
+        """Return whether the caller is part of a load, and a fresh entry is in the last part of its life."""
+        if not nested_reads.is_loading():
+            return False
+        ttl_s = self.options.lifetime((NEGATIVE if entry.negative else request.policy).ttl_s)
+        return self.now() >= entry.fresh_until - nested_reads.RENEWAL_SHARE * ttl_s
+
     def _make_entry(
-        self, policy: CachePolicy, value: bytes, versions: tuple[str, ...], load_s: float, *, negative: bool = False
+        self,
+        policy: CachePolicy,
+        value: bytes,
+        versions: tuple[str, ...],
+        load_s: float,
+        nested: nested_reads.NestedReads,
+        *,
+        negative: bool = False,
     ) -> CacheEntry:
-        fresh_until = self.now() + self.options.lifetime(policy.ttl_s)
+        fresh_until = min(self.now() + self.options.lifetime(policy.ttl_s), nested.fresh_until)
         return CacheEntry(value, fresh_until, fresh_until + policy.grace_s, load_s, versions, negative, digest(value))
 
     def _store(self, request: CacheRequest, entry: CacheEntry, before: TagVersions, lease: LoadLease | None) -> bool:
@@ -314,8 +333,3 @@ class CacheLoader:
         *versions, any_version = known if len(known) == len(every) else self.level.ensure_tag_versions(every).versions
         unchanged = (tuple(versions[: len(request.tags)]), any_version) == (before.versions, before.any_version)
         return tuple(versions) if unchanged else None
-
-
-def is_loading() -> bool:
-    """Return whether the caller is part of a load, so that its reads become part of a stored value."""
-    return _loading.get()

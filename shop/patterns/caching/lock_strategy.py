@@ -225,7 +225,7 @@ class LockedLoad:
                 return None
             versions = self._loader.tag_versions_of(request, entry)
             result = self._load_holding_lock(request, lease, versions, why, entry)
-            return None if result.entry is entry else result
+            return None if result.detail else result  # stale: the fresh entry is better
 
         try:
             return self._state.single_flight.do((name, why), refresh, 0)[0]

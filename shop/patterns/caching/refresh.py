@@ -19,6 +19,7 @@ from contextlib import suppress
 
 from shop import threads
 from shop.clock import Clock
+from shop.patterns.caching import nested_reads
 from shop.patterns.caching.entry import CacheEntry
 from shop.patterns.caching.events import RefreshDropped
 from shop.patterns.caching.loader import CacheLoader, CacheRequest, LoadResult
@@ -173,9 +174,11 @@ class RefreshAhead(LockedLoad):
         return entry.fresh_until - WINDOW * self._loader.options.lifetime(request.policy.ttl_s)
 
     def refresh_early(self, request: CacheRequest, entry: CacheEntry) -> LoadResult | None:
-        """Hand the refresh to the thread, and serve the entry as it is."""
-        if not self._loader.backoff.is_backing_off(request.key) and not self._worker.submit(
-            request.key, lambda: self.refresh_under_lock(request, entry, "ahead")
-        ):
+        """Hand the refresh to the thread, and serve the entry as it is; within a load, refresh it at once."""
+        if self._loader.backoff.is_backing_off(request.key):
+            return None
+        if nested_reads.is_loading():
+            return self.refresh_under_lock(request, entry, "ahead")
+        if not self._worker.submit(request.key, lambda: self.refresh_under_lock(request, entry, "ahead")):
             self._loader.emit(RefreshDropped(request.policy.name))
         return None

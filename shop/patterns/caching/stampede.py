@@ -91,4 +91,4 @@ class EarlyExpiry(NoProtection):
             return None
         versions = self._loader.tag_versions_of(request, entry)
         result = self._loader.load_and_store(request, versions, "early", entry)
-        return None if result.entry is entry else result
+        return None if result.detail else result  # stale: the fresh entry is better
