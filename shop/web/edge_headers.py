@@ -78,7 +78,7 @@ class EdgeCacheable:
         lifetime_s = 0 if policy.private or not policy.ttl_s else max(1, round(policy.ttl_s * self._ttl_scale))
         may_be_stale = bool(policy.grace_s)
         record = request_record.current()
-        if record is not None and record.degraded:
+        if record is not None and (record.degraded or record.stale):
             lifetime_s, may_be_stale = min(lifetime_s, DEGRADED_TTL_S), False
         if lifetime_s and not self._is_purgeable(key, tags, lifetime_s):
             lifetime_s, may_be_stale = min(lifetime_s, UNPURGEABLE_TTL_S), False

@@ -255,7 +255,9 @@ def blue_mug(database):
 @pytest.fixture
 def runtime(settings, database, cache_client):
     """A store behind an edge."""
-    runtime = build(settings.model_copy(update={"trusted_proxies": "10.0.0.0/8"}))
+    timeouts = ("request_timeout_ms", "db_statement_timeout_ms", "db_lock_timeout_ms", "cache_timeout_ms")
+    patient = dict.fromkeys(timeouts, 20_000)
+    runtime = build(settings.model_copy(update={"trusted_proxies": "10.0.0.0/8", **patient}))
     runtime.start()
     yield runtime
     runtime.close()
@@ -338,3 +340,21 @@ def test_each_page_ends_with_its_data(client, cache_client, database, blue_mug, 
     assert "12.00" in client.get(path).text
     later(TTL_S / 2 + 1)
     assert "13.00" in client.get(path).text
+
+
+def test_the_edge_stores_a_stale_answer_briefly(client, cache_client, database, blue_mug, later):
+    """Another request loads the screen meanwhile; this one did not wait for it."""
+    flip(client, "cache.local", "off")
+    screen = "/api/v1/screens/product/blue-mug"
+    client.get(screen)
+    later(TTL_S * 1.1 + 1)
+    with database.transaction() as session:
+        session.execute(text("LOCK TABLE products IN ACCESS EXCLUSIVE MODE"))
+        slow = threading.Thread(target=lambda: client.application.test_client().get(screen))
+        slow.start()
+        until(lambda: cache_client.keys("shop:1:l:*"))
+        answer = from_edge(client, screen)
+    slow.join(20)
+    assert "detail=stale-while-loading" in answer.headers["Cache-Status"]
+    assert answer.headers["X-Accel-Expires"] == "3"
+    assert "stale" not in str(answer.headers.getlist("Cache-Control"))

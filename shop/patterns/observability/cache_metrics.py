@@ -150,6 +150,8 @@ class CacheTelemetry:
             self._metrics.observe_lookup(event)
             if event.level_down:
                 request_record.mark_degraded(event.level)
+            if event.detail.startswith("stale"):
+                request_record.mark_stale()
             if event.detail == "stale-if-error":
                 request_record.mark_degraded("fresh-data")
             return

@@ -25,6 +25,8 @@ class RequestRecord:
     """Layer to its ``Cache-Status`` entry, the layer nearest to the origin first."""
     degraded: list[str] = field(default_factory=list)
     """Names of the missing parts of the response, and of unavailable layers."""
+    stale: bool = False
+    """Whether a stale value was served."""
 
     @property
     def elapsed_s(self) -> float:
@@ -88,6 +90,12 @@ def mark_uncacheable() -> None:
     """Record that no cache stores the response itself, even if its parts were looked up in one."""
     if (record := _current.get()) is not None:
         record.cache.clear()
+
+
+def mark_stale() -> None:
+    """Record that a stale value was served, so that no cache stores the response as fresh."""
+    if (record := _current.get()) is not None:
+        record.stale = True
 
 
 def mark_degraded(part: str) -> None:
