@@ -1,8 +1,8 @@
 """Health probes: ``/livez`` and ``/readyz``, answered by WSGI middleware before the application.
 
 The middleware answers them before Flask sees the request: no context, no log line, and no limit that could shed them.
-A probe that waits behind the shoppers fails exactly when the process is busy, and a busy process must not be killed.
-For the same reason gunicorn's worker has separate threads for probes (``shop/web/probe_worker.py``).
+A probe that waits after the shoppers' requests fails exactly when the process is busy, and a busy process must not be
+killed. For the same reason gunicorn's worker has separate threads for probes (``shop/web/probe_worker.py``).
 """
 
 import json

@@ -28,8 +28,8 @@ from shop.patterns.caching.single_flight import SingleFlight, WaitTimeout
 from shop.patterns.caching.valkey_client import CacheUnavailable
 
 MAX_WAIT_S = 6.0
-"""Longest wait for another's load: more than a statement may take on a server that hangs (5.5 s), and more than the
-lock of a dead holder lives."""
+"""The longest wait for the load of another reader. A statement on a server that hangs ends earlier (after 5.5 s), and
+so does the lock of a dead holder."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def explain_error(error: Exception) -> CheckFailed:
         case exceptions.ProbableAccessDeniedError():
             return CheckFailed(
                 "refuses the virtual host of its address, or the user there",
-                "write one that it has behind the port, such as /%2F, and give the user its permissions",
+                "write one that it has after the port, such as /%2F, and give the user its permissions",
             )
         case exceptions.ConnectionBlockedTimeout():
             return RefusesWrites("refuses writes: its memory or disk is full", "free some; it then goes on by itself")

@@ -4,7 +4,7 @@ The relay does not call the broker inside a transaction, so it holds no row lock
 a few seconds in one short transaction, publishes them, and deletes them in another transaction. A relay can claim only
 the first message of an aggregate. The next message waits until the first is published and deleted, so the order within
 an aggregate holds with any number of relays. A relay that dies or hangs loses its claim, and another relay publishes
-the messages again: at least once. The consumer recognises the second delivery.
+the messages again. So each message is delivered at least once, and the consumer recognises a second delivery.
 
 The relay polls the table every 50 ms, less often in quiet times. docs/patterns/outbox.md compares this with
 LISTEN/NOTIFY: a NOTIFY takes one lock of the whole server at each commit, and checkouts would wait for that lock.
