@@ -132,8 +132,21 @@ def leaves(group, *words):
             yield " ".join((*words, name))
 
 
-NOT_ON_THE_DATABASE = ("up", "down", "status", "migrate", "restore", "cache", "fault", "logs", "lab", "sql", "reset")
-"""They ask the running stack or its files; ``up``, ``migrate`` and ``restore`` make the schema, ``sql`` shows any, and
+NOT_ON_THE_DATABASE = (
+    "up",
+    "down",
+    "status",
+    "migrate",
+    "restore",
+    "cache",
+    "fault",
+    "logs",
+    "lab",
+    "sql",
+    "reset",
+    "exercise",
+)
+"""They ask the running stack or files; ``up``, ``migrate`` and ``restore`` make the schema, ``sql`` shows any, and
 ``reset`` refuses an address whatever is there."""
 GIVEN = {
     "switch get": ("cache.shared",),
