@@ -27,6 +27,7 @@ from shop.patterns.caching.loader import VALUE_LIMIT_BYTES
 from shop.patterns.caching.lock import LoadLease
 from tests.support.cache_processes import CacheProcess, Gate
 from tests.support.polling import until
+from tests.support.shifted_clock import ShiftedClock
 
 PROCESSES, THREADS = 4, 10
 EVERYBODY = PROCESSES * THREADS
@@ -394,6 +395,35 @@ def test_one_reader_refreshes_early_and_others_are_served(level):
     assert cache.get_or_load("k", CATALOGUE, ["a"], lambda: b"not asked") == b"new"
     assert [event.why for event in seen if isinstance(event, LoadFinished)] == ["early"]
     assert [event.detail for event in seen if isinstance(event, LookupFinished)].count("early") == 1
+
+
+@pytest.mark.parametrize("finds_tags", [False, True])
+def test_entry_that_expires_during_its_refresh_is_loaded_once(level, finds_tags):
+    clock, seen = ShiftedClock(), []
+    refreshing, reading = (
+        Cache(level, clock, seen.append, strategy=partial(LockWithEarlyExpiry, state=StampedeState(), draw=lambda: 0.5))
+        for _ in range(2)
+    )
+    plant(level, b"old", fresh_s=60, load_s=1e6)
+    began, may_end = threading.Event(), threading.Event()
+
+    def slow():
+        began.set()
+        assert may_end.wait(10)
+        return b"new"
+
+    def look_up(cache, load=lambda: b"loaded again"):
+        return cache.get_or_load("k", CATALOGUE, ["a"], load, finds_tags=finds_tags)
+
+    refresher = threading.Thread(target=look_up, args=(refreshing, slow))
+    refresher.start()
+    assert began.wait(5)
+    clock.advance(61)
+    assert look_up(reading) == b"old"  # stale while it is loaded
+    may_end.set()
+    refresher.join(5)
+    assert look_up(reading) == b"new"
+    assert [event.why for event in seen if isinstance(event, LoadFinished)] == ["early"]
 
 
 def test_a_failed_early_refresh_keeps_the_entry(level):

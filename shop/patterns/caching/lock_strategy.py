@@ -67,7 +67,7 @@ class LockedLoad:
         deadline = time.monotonic() + self._state.max_wait_s
         while True:
             versions = self._loader.tag_versions(request, reading)
-            name = lock_name(request.key, (*versions.versions, versions.any_version))
+            name = _lock_name(request, versions)
             lead = partial(self._lead, request, name, versions, freshness, deadline)
             after_timeout = partial(self._load_after_timeout, request, name, versions)
             stale = self._loader.stale_while_revalidate(request, freshness.entry)
@@ -211,11 +211,14 @@ class LockedLoad:
         return None
 
     def refresh_under_lock(self, request: CacheRequest, entry: CacheEntry, why: LoadReason) -> LoadResult | None:
-        """Refresh a fresh entry; ``None`` if another thread or process does it, has done it, or if the load fails."""
-        name = lock_name(request.key, entry.versions)
-        lease = LoadLease(name)
+        """Refresh a fresh entry; ``None`` if another thread or process does it, has done it, or if the load fails.
+
+        It takes the lock of ``fill``: if the entry expires during the refresh, its readers do not load it as well.
+        """
 
         def refresh() -> LoadResult | None:
+            versions = self._loader.tag_versions_of(request, entry)
+            lease = LoadLease(_lock_name(request, versions))
             attempt = self._loader.level.acquire_and_read(request.key, request.tags, lease)
             if not attempt.acquired:
                 return None
@@ -223,12 +226,11 @@ class LockedLoad:
             if present.state != "fresh" or present.entry is None or present.entry.fresh_until > entry.fresh_until:
                 self._loader.level.release(lease)  # another process was faster, or the entry was invalidated
                 return None
-            versions = self._loader.tag_versions_of(request, entry)
             result = self._load_holding_lock(request, lease, versions, why, entry)
             return None if result.detail else result  # stale: the fresh entry is better
 
         try:
-            return self._state.single_flight.do((name, why), refresh, 0)[0]
+            return self._state.single_flight.do((request.key, entry.versions, why), refresh, 0)[0]
         except (WaitTimeout, CacheUnavailable):
             return None
 
@@ -257,3 +259,8 @@ class LockWithEarlyExpiry(LockedLoad):
         if self._loader.backoff.is_backing_off(request.key):
             return None
         return self.refresh_under_lock(request, entry, "early")
+
+
+def _lock_name(request: CacheRequest, versions: TagVersions) -> str:
+    """Return the name of the lock for a load from these tag versions."""
+    return lock_name(request.key, (*versions.versions, versions.any_version))
