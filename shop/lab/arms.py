@@ -16,6 +16,9 @@ class PhaseLengths(StrictModel):
     """One run has no spread, so its verdict confirms nothing."""
     settle_s: float = Field(default=1.2, ge=1.0)
     """The wait after a switch changed: every process applies a change within a second."""
+    edge_settle_s: float = Field(default=5.0, ge=0)
+    """The further wait before the steady state is measured, if the edge caches in it. Once a second, the edge deletes
+    the responses that were requested up to five seconds after a flip, since a worker may not have known of it yet."""
     warm_up_s: float = Field(default=3.0, gt=0)
     """Repeated until the hit rate is stable."""
     warm_up_limit_s: float = Field(default=24.0, gt=0)

@@ -234,10 +234,16 @@ class LabExperiment(StrictModel):
             changes["driver_params"] = {**self.driver_params, **adapted}
         return self.with_changes(**changes)
 
+    @property
+    def edge_settle_s(self) -> float:
+        """Return the further wait before the steady state is measured: none if the edge does not cache in it."""
+        switches = self.arm(self.steady_state.arm).switches
+        return 0.0 if switches.get("cache.edge") == "off" else self.phases.edge_settle_s
+
     def expected_seconds(self) -> float:
         """Return about how long the experiment takes."""
         phases, calibrate = self.phases, self.workload.calibrate
-        steady_s = 2 * (phases.settle_s + 2 * (self.steady_state.duration_s + PHASE_START_S))
+        steady_s = 2 * (phases.settle_s + self.edge_settle_s + 2 * (self.steady_state.duration_s + PHASE_START_S))
         calibration_s = (phases.settle_s + calibrate.duration_s + PHASE_START_S) if calibrate else 0.0
         arms_s = sum(
             phases.settle_s + self.arm_driver.expected_seconds(self.driver_params_for(arm), self.phases_of(arm))

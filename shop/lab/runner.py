@@ -199,6 +199,7 @@ class ExperimentRunner:
         steady = self._experiment.steady_state
         arm = self._experiment.arm(steady.arm)
         self.flip(label, arm, {})
+        self.wait(self._experiment.edge_settle_s)
         # The same visits run twice, and the second time counts, so a new store is as warm for them as a used one.
         for name in (f"{label}: warm-up", label):
             self._seed = 0

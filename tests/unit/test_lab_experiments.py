@@ -4,11 +4,12 @@ from shop import faults
 from shop.errors import ConfigurationError, NotFound
 from shop.lab.arrivals import CLASSIC_EXPONENT, SHOPPERS_EXPONENT
 from shop.lab.experiment import EXPERIMENTS, load_experiment, load_experiments, parse_experiment
+from shop.patterns.edge.tag_purger import REPEAT_S, STALE_WORKER_S
 from shop.switches import parameters
 from shop.switches.registry import validate
 
 CACHE_ASIDE = (EXPERIMENTS / "cache-aside.toml").read_text()
-THREE_MINUTES_WITH_ROOM_S = 150
+THREE_MINUTES_WITH_ROOM_S = 160
 
 
 @pytest.mark.parametrize("experiment", load_experiments().values(), ids=lambda one: one.name)
@@ -99,3 +100,10 @@ def test_only_arms_named_for_it_have_steeper_demand():
     assert {arm for _, arm in steep} == {"classic", "steep"}
     assert {name for name, arm in steep if arm == "classic"} >= {"cache-aside", "cache-layers", "cache-penetration"}
     assert {named[key] for key in steep if key[1] == "classic"} == {CLASSIC_EXPONENT}
+
+
+def test_steady_state_is_measured_after_the_edge_has_dealt_with_a_flip():
+    experiments = load_experiments()
+    phases = experiments["flash-sale"].phases
+    assert phases.settle_s + experiments["flash-sale"].edge_settle_s > STALE_WORKER_S + REPEAT_S
+    assert experiments["cache-aside"].edge_settle_s == 0  # its steady state has no edge
