@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -97,6 +98,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="names of experiments; by default all")
     parser.add_argument("--tries", type=int, default=TRIES, help=f"most runs of each experiment; by default {TRIES}")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the store ends with this process
     experiments = [load_experiment(name) for name in arguments.names] or list(load_experiments().values())
     print(f"The machine's load is {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; other work disturbs the figures.")
     rejected: dict[str, str] = {}
