@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
@@ -14,9 +15,11 @@ from typing import IO, Any
 
 import psutil
 
+from shop.errors import ConfigurationError
+from shop.exercises.attempt_interface import AttemptInterface, InterfaceMissing, load_interface
 from shop.exercises.behaviour import IMPORT, CheckPlan
-from shop.exercises.definition import ExerciseDefinition
-from shop.exercises.source_check import INTERFACE, SYNTAX, check_source, load_interface
+from shop.exercises.definition import BuildTask, ExerciseDefinition
+from shop.exercises.source_check import INTERFACE, SYNTAX, check_source
 from shop.exercises.verdict import AttemptFailed, CheckVerdict, FailureReport
 
 CPU_LIMIT_S = 3.0
@@ -37,7 +40,7 @@ def check_attempt(definition: ExerciseDefinition, path: Path, seed: int) -> Chec
     """
     assert definition.build is not None  # noqa: S101 - the caller passes a build exercise
     try:
-        check_source(path, definition.build)
+        check_source(path, build_interface(definition.build))
     except AttemptFailed as failed:
         passed = (SYNTAX,) if failed.report.check == INTERFACE else ()
         return CheckVerdict("not yet", passed, failed.report)
@@ -47,8 +50,34 @@ def check_attempt(definition: ExerciseDefinition, path: Path, seed: int) -> Chec
         output.seek(max(0, output.seek(0, os.SEEK_END) - SHOWN_OUTPUT_BYTES))
         shown = output.read().decode(errors="replace")
     return CheckVerdict(
-        verdict.verdict, (SYNTAX, INTERFACE, *run.passed), verdict.failure, verdict.reason, output=shown
+        verdict.verdict, passed_checks(run.passed, verdict), verdict.failure, verdict.reason, output=shown
     )
+
+
+def passed_checks(behaviour: Sequence[str], verdict: CheckVerdict) -> tuple[str, ...]:
+    """Return the names of the checks that passed, in their order.
+
+    Args:
+        behaviour: the names of the behavioural checks that passed.
+        verdict: may say that the interface turned out wrong when the file was imported.
+    """
+    failed = verdict.failure.check if verdict.failure else ""
+    return tuple(name for name in (SYNTAX, INTERFACE, *behaviour) if name != failed)
+
+
+def build_interface(task: BuildTask) -> AttemptInterface:
+    """Return what the attempt of a build exercise must define.
+
+    Args:
+        task: names it.
+
+    Raises:
+        ConfigurationError: the interface does not exist.
+    """
+    try:
+        return load_interface(task.defines, task.interface)
+    except InterfaceMissing as missing:
+        raise ConfigurationError(f"{task.interface}, which an exercise names: {missing}.") from None
 
 
 def check_plan(definition: ExerciseDefinition, path: Path, seed: int) -> CheckPlan:
@@ -60,8 +89,8 @@ def check_plan(definition: ExerciseDefinition, path: Path, seed: int) -> CheckPl
         seed: of the checks' random numbers.
     """
     assert definition.build is not None  # noqa: S101 - the caller passes a build exercise
-    name = load_interface(definition.build).name
-    return CheckPlan(path, name, definition.build.grader, definition.checks, seed)
+    task = definition.build
+    return CheckPlan(path, task.defines, task.interface, task.grader, definition.checks, seed)
 
 
 class AttemptRun:

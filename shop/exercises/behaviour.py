@@ -9,12 +9,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from shop.exercises.attempt_interface import load_interface
 from shop.exercises.check_rule import CheckRule
 from shop.exercises.graders import load_checks
-from shop.exercises.graders.attempt_calls import AttemptCalls, PrintedTooMuch, describe_error
+from shop.exercises.graders.attempt_calls import AttemptCalls, DefinedCall, PrintedTooMuch, describe_error
 from shop.exercises.verdict import AttemptFailed, FailureReport
 
-IMPORT = "import"
+IMPORT, INTERFACE = "import", "interface"
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,16 @@ class CheckPlan:
 
     Args:
         path: the attempt's file.
-        name: of the function that it defines.
+        defines: the name that it defines.
+        interface: ``module:Protocol`` of that name.
         grader: module with the checks.
         rules: the checks, in their order.
         seed: of the checks' random numbers.
     """
 
     path: Path
-    name: str
+    defines: str
+    interface: str
     grader: str
     rules: tuple[CheckRule, ...]
     seed: int
@@ -44,20 +47,21 @@ class CheckPlan:
         """Read that form."""
         plan = json.loads(text)
         rules = tuple(CheckRule(**rule) for rule in plan["rules"])
-        return cls(Path(plan["path"]), plan["name"], plan["grader"], rules, plan["seed"])
+        return cls(**{**plan, "path": Path(plan["path"]), "rules": rules})
 
 
 def import_attempt(plan: CheckPlan) -> Callable[..., Any]:
-    """Run the attempt's file as a module and return its function.
+    """Run the attempt's file as a module and return what it defines.
 
     Args:
         plan: names both.
 
     Raises:
-        AttemptFailed: the module raises, or defines no such function.
+        AttemptFailed: the module raises, defines no such function or class, or its parameters do not fit.
     """
-    path, name = plan.path, plan.name
-    did, expected = f"Python imported {path}.", f"a module with the function {name}."
+    path, name = plan.path, plan.defines
+    interface = load_interface(name, plan.interface)
+    did, expected = f"Python imported {path}.", f"a module that defines {interface.call_text}."
     module = ModuleType("attempt")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # dataclasses and pickle look a class's module up here
@@ -69,6 +73,9 @@ def import_attempt(plan: CheckPlan) -> Callable[..., Any]:
     if not callable(function):
         came = f"`{name}` is {function!r}." if hasattr(module, name) else f"the module has no `{name}`."
         raise AttemptFailed(FailureReport(IMPORT, did, expected, came, f"Define `{name}` in {path.name}."))
+    if fault := interface.find_fault(function):
+        look = f"Give the parameters of {name} in {path.name} these names, in this order."
+        raise AttemptFailed(FailureReport(INTERFACE, did, expected, fault, look))
     made: Callable[..., Any] = function
     return made
 
@@ -85,7 +92,8 @@ def run_checks(plan: CheckPlan, function: Callable[..., Any], announce: Callable
         AttemptFailed: a check failed.
     """
     checks = load_checks(plan.grader)
+    definition = DefinedCall(function, load_interface(plan.defines, plan.interface))
     for rule in plan.rules:
-        calls = AttemptCalls(rule.name, plan.path, partial(announce, rule.name), plan.seed)
+        calls = AttemptCalls(rule.name, plan.path, partial(announce, rule.name), plan.seed, definition)
         checks[rule.name](function, calls, rule)
         yield rule.name

@@ -4,6 +4,7 @@ The folder also has ``README.md`` (the page), ``hints.md`` (three graded hints) 
 the store's own code). A build exercise has ``attempt.py``, the file that the reader completes.
 """
 
+import keyword
 import re
 import tomllib
 from pathlib import Path
@@ -17,6 +18,7 @@ from shop.exercises.check_rule import CheckRule
 from shop.exercises.toml_lines import find_line
 from shop.lab.strict_model import StrictModel
 from shop.settings import PROJECT_ROOT
+from shop.switches.registry import SWITCHES
 
 EXERCISES = PROJECT_ROOT / "docs" / "exercises"
 PATTERNS = PROJECT_ROOT / "docs" / "patterns"
@@ -24,18 +26,44 @@ DEFINITION, PAGE, HINTS, WHY, ATTEMPT = "exercise.toml", "README.md", "hints.md"
 CHAPTERS = {"week": "This week", "month": "This month", "quarter": "This quarter"}
 CHECK_NAME = re.compile(r"[a-z][a-z0-9-]*")
 MAX_REPETITIONS = 1000
+OWN_SWITCH = re.compile(r"exercise\.\d\d")
 FOLDER_NAME = re.compile(r"(?P<number>\d\d)-(?P<slug>[a-z][a-z0-9-]*)")
 
 
 class BuildTask(StrictModel):
     """What the reader writes."""
 
+    defines: str
+    """Name of the function that the attempt defines, or of the class that is called as a factory."""
+    interface: str = Field(pattern=r"^shop\.exercises\.interfaces\.\w+:\w+$")
+    """``module:Protocol``: its ``__call__`` has the parameters of the call."""
+    store: str = Field(pattern=r"^shop(\.\w+)+:\w+$")
+    """``module:name`` of the store's own default, which is called in the same way; or of an adapter in
+    :mod:`shop.exercises.store_defaults`."""
     grader: str
     """Module of :mod:`shop.exercises.graders`."""
-    interface: str = Field(pattern=r"^shop(\.\w+)+:\w+$")
-    """``module:function`` of the store: the attempt defines a function of the same name and parameters."""
+    servers: tuple[Literal["valkey", "postgresql"], ...]
+    """The servers that the grader uses; it runs without the others."""
+    switch: str
+    """The pattern's switch; ``exercise.NN`` for a pattern without a switch."""
+    processes: tuple[Literal["web", "worker"], ...] = Field(min_length=1)
+    """The store's processes in which the attempt runs."""
     call_limit_ms: int = Field(default=250, ge=1, le=2000)
     """A call of the attempt may take this long in the store."""
+
+    @field_validator("defines")
+    @classmethod
+    def _is_a_name(cls, defines: str) -> str:
+        if not defines.isidentifier() or keyword.iskeyword(defines):
+            raise ValueError("is no name that Python code can define")
+        return defines
+
+    @field_validator("switch")
+    @classmethod
+    def _exists(cls, switch: str) -> str:
+        if switch not in SWITCHES and not OWN_SWITCH.fullmatch(switch):
+            raise ValueError(f"the store has no switch {switch}.{did_you_mean(switch, SWITCHES)}")
+        return switch
 
 
 class PredictTask(StrictModel):
@@ -115,6 +143,9 @@ class ExerciseDefinition(StrictModel):
         kind = info.data.get("kind", info.field_name)
         if (task is not None) != (kind == info.field_name):
             raise ValueError(f"an exercise of kind {kind} has a table [{kind}] and no other")
+        own = f"exercise.{info.data.get('number', 0):02d}"
+        if isinstance(task, BuildTask) and task.switch.startswith("exercise.") and task.switch != own:
+            raise ValueError(f"the switch of its own is {own}, by its number")
         return task
 
     @property
@@ -198,7 +229,8 @@ def _require_files(folder: Path, names: tuple[str, ...]) -> None:
 def _describe(path: Path, text: str, fault: Any) -> str:
     location = tuple(fault["loc"])
     field = ".".join(map(str, location)) or "exercise"
-    message = fault["msg"].removeprefix("Value error, ") + "."
+    message = fault["msg"].removeprefix("Value error, ")
+    message += "" if message.endswith((".", "?")) else "."
     if fault["type"] == "missing":
         message = "this key is missing."
     elif fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):

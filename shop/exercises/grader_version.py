@@ -11,17 +11,18 @@ DIGEST_CHARS = 12
 
 
 def grader_version(definition: ExerciseDefinition) -> str:
-    """Return a digest of an exercise's checks and of the module that carries them out.
+    """Return a digest of an exercise's checks and of the modules that state and carry them out.
 
     Args:
         definition: the exercise.
     """
     if definition.build is not None:
-        module = HERE / "graders" / f"{definition.build.grader}.py"
+        interface = definition.build.interface.partition(":")[0].rpartition(".")[2]
+        modules = [HERE / "graders" / f"{definition.build.grader}.py", HERE / "interfaces" / f"{interface}.py"]
     else:
         assert definition.predict is not None  # noqa: S101 - an exercise has the table of its kind
-        module = HERE / "measurements" / f"{definition.predict.measurement}.py"
-    content = repr(definition.checks).encode() + module.read_bytes()
+        modules = [HERE / "measurements" / f"{definition.predict.measurement}.py"]
+    content = b"".join([repr(definition.checks).encode(), *(module.read_bytes() for module in modules)])
     return hashlib.sha256(content).hexdigest()[:DIGEST_CHARS]
 
 

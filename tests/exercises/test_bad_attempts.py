@@ -14,7 +14,7 @@ BAD_SOURCES = {
     "syntax error": ("def jittered(draw)\n    pass", "syntax", "line 1, column 19"),
     "null byte": ("x = 1\0", "syntax", "null bytes"),
     "missing name": ("def jiter(draw): pass", "interface", "the file defines jiter"),
-    "empty file": ("", "interface", "the file defines no function"),
+    "empty file": ("", "interface", "the file defines no function and no class"),
     "wrong parameters": ("def jittered(ttl_s, draw): pass", "interface", "def jittered(ttl_s, draw) in line 1"),
     "missing parameter": ("def jittered(): pass", "interface", "def jittered() in line 1"),
     "additional parameter": ("def jittered(draw, *, share): pass", "interface", "def jittered(draw, *, share)"),
@@ -23,8 +23,14 @@ BAD_SOURCES = {
 BAD_BEHAVIOUR = {
     "import that raises": ("import nothing_like_it\ndef jittered(draw): pass", "import", "ModuleNotFoundError"),
     "exit at import": ("import sys\nsys.exit(0)\ndef jittered(draw): pass", "import", "sys.exit, code 0"),
+    "wrong parameters that no text shows": (
+        "from functools import partial\njittered = partial(print, 1, file=2)",
+        "interface",
+        "jittered(*args, sep",
+    ),
     "overwritten name": ("def jittered(draw): pass\njittered = 3", "import", "`jittered` is 3"),
     "wrong return": (f"{BEGIN}return 3", "lifetime-function", "3."),
+    "wrong parameters of the returned function": (f"{BEGIN}return lambda: 3", "lifetime-function", "()."),
     "wrong number": (f"{BEGIN}return lambda ttl_s: None", "lifetime-function", "None."),
     "exception": (f"{BEGIN}raise ValueError('no such thing')", "lifetime-function", "ValueError: no such thing"),
     "sys.exit": (f"{BEGIN}sys.exit(3)", "lifetime-function", "sys.exit, code 3"),

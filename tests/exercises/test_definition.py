@@ -5,11 +5,11 @@ import shutil
 import pytest
 
 from shop.errors import ConfigurationError
+from shop.exercises.attempt_runner import build_interface
 from shop.exercises.definition import EXERCISES, load_definition, load_definitions
 from shop.exercises.exercise_list import advise_next, find_exercise
 from shop.exercises.hints import HintList
 from shop.exercises.progress import ExerciseProgress
-from shop.exercises.source_check import load_interface
 from tests.exercises.answers import BUILD
 
 JITTER = EXERCISES / "04-ttl-jitter"
@@ -45,6 +45,15 @@ def spoil(folder, old, new):
         ("call_limit_ms = 250", "limit = 250", line_of("call_limit_ms = 250"), "build.limit: unknown key."),
         ('grader = "ttl_jitter"\n', "", line_of("[build]"), "build.grader: this key is missing."),
         ("repetitions = 12", "repeats = 12", line_of("repetitions = 12"), "checks.2.repeats: unknown key."),
+        ('defines = "jittered"', 'defines = "2"', line_of('defines = "jittered"'), "build.defines: is no name"),
+        ("servers = []", 'servers = ["kafka"]', line_of("servers = []"), "build.servers.0: Input should be"),
+        (
+            '"cache.jitter"',
+            '"cache.jiter"',
+            line_of('switch = "cache.jitter"'),
+            "build.switch: the store has no switch cache.jiter. Did you mean cache.jitter?",
+        ),
+        ('"cache.jitter"', '"exercise.05"', line_of("[build]"), "build: the switch of its own is exercise.04"),
         ('name = "bounds"\n', "", line_of('name = "bounds"') - 1, "checks.1.name: this key is missing."),
         (
             "repetitions = 12",
@@ -140,11 +149,13 @@ def test_page_of_every_exercise_has_the_same_headings_and_files(definition):
         assert objective in " ".join(definition.page("README.md").split()).replace("`", "")
 
 
-@pytest.mark.parametrize("interface", ["shop.patterns.caching.entry:moon", "shop.patterns.moon:jittered"])
-def test_interface_that_the_store_lacks_is_refused(folder, interface):
-    spoil(folder, "shop.patterns.caching.entry:jittered", interface)
-    with pytest.raises(ConfigurationError, match=f"no function {interface}"):
-        load_interface(load_definition(folder).build)
+@pytest.mark.parametrize(
+    "interface", ["shop.exercises.interfaces.moon:Moon", "shop.exercises.interfaces.ttl_jitter:Moon"]
+)
+def test_interface_that_does_not_exist_is_refused(folder, interface):
+    spoil(folder, "shop.exercises.interfaces.ttl_jitter:JitterFactory", interface)
+    with pytest.raises(ConfigurationError, match=f"{interface}, which an exercise names: "):
+        build_interface(load_definition(folder).build)
 
 
 def test_exercise_is_found_by_number_slug_or_name():

@@ -4,7 +4,7 @@ from importlib import import_module
 
 import pytest
 
-from shop.exercises.attempt_runner import check_attempt, check_plan
+from shop.exercises.attempt_runner import build_interface, check_attempt, check_plan
 from shop.exercises.behaviour import import_attempt, run_checks
 from shop.exercises.hints import HintList
 from shop.exercises.source_check import check_source
@@ -19,14 +19,14 @@ of_every_build = pytest.mark.parametrize("exercise", BUILD, ids=lambda one: one.
 
 def judge(exercise, path, seed):
     """Check an answer in this process; return the names of the checks."""
-    check_source(path, exercise.build)
+    check_source(path, build_interface(exercise.build))
     plan = check_plan(exercise, path, seed)
     return list(run_checks(plan, import_attempt(plan), lambda check, call: None))
 
 
 def store_default(exercise):
     """Return the store's own function."""
-    module, _, name = exercise.build.interface.partition(":")
+    module, _, name = exercise.build.store.partition(":")
     return getattr(import_module(module), name)
 
 

@@ -3,17 +3,30 @@
 import random
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from shop.exercises.attempt_interface import AttemptInterface
+from shop.exercises.short_text import shorten as shorten
 from shop.exercises.verdict import AttemptFailed, FailureReport
-
-MAX_TEXT = 200
-"""Characters of a value that fit into a message."""
 
 
 class PrintedTooMuch(BaseException):
     """The attempt printed more than the check accepts; not an ``Exception``, so that the attempt does not catch it."""
+
+
+@dataclass(frozen=True)
+class DefinedCall:
+    """What the attempt defines, and its interface.
+
+    Args:
+        function: the attempt's, or the store's own.
+        interface: its parameters, and the methods of what it returns.
+    """
+
+    function: Callable[..., Any]
+    interface: AttemptInterface
 
 
 class AttemptCalls:
@@ -24,28 +37,38 @@ class AttemptCalls:
         path: the attempt's file.
         announce: told of each call before it begins: if the process ends in it, the last announcement names it.
         seed: of the random numbers that the check uses.
+        defined: what the attempt defines; the object that a call of it returns is checked against its Protocol.
     """
 
-    def __init__(self, check: str, path: Path, announce: Callable[[str], None], seed: int) -> None:
+    def __init__(
+        self, check: str, path: Path, announce: Callable[[str], None], seed: int, defined: DefinedCall
+    ) -> None:
         self._check = check
+        self._defined = defined
         self._path = path
         self._announce = announce
         self.rng = random.Random(seed)
 
-    def call(self, text: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    def call(self, text: str, function: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Any:
         """Call a function of the attempt and return its value.
 
         Args:
             text: the call as the reader would write it.
             function: the attempt's.
             arguments: of the call.
+            keywords: of the call.
 
         Raises:
-            AttemptFailed: the call raised.
+            AttemptFailed: the call raised, or the returned object lacks a method of its Protocol.
         """
         self._announce(text)
         try:
-            return function(*arguments)
+            value = function(*arguments, **keywords)
+            if function is self._defined.function:
+                self._check_returned(text, value)
+            return value
+        except AttemptFailed:  # from here, or from a function that the check handed in
+            raise
         except (Exception, SystemExit, PrintedTooMuch) as error:  # noqa: BLE001 - whatever the attempt raises
             self.fail(text, "it returns.", *describe_error(error, self._path))
 
@@ -62,6 +85,12 @@ class AttemptCalls:
             AttemptFailed: always.
         """
         raise AttemptFailed(FailureReport(self._check, did, expected, came, look))
+
+    def _check_returned(self, text: str, value: Any) -> None:
+        expected, came = self._defined.interface.find_returned_fault(value)
+        if came:
+            look = "Without `return`, a call returns None." if value is None else f"See {_place_of(value, self._path)}."
+            self.fail(text, expected, came, look)
 
 
 def describe_error(error: BaseException, path: Path) -> tuple[str, str]:
@@ -81,10 +110,11 @@ def describe_error(error: BaseException, path: Path) -> tuple[str, str]:
     return f"{type(error).__name__}: {shorten(str(error))}", look
 
 
-def shorten(value: object) -> str:
-    """Return a value as a text that fits into a message."""
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
+def _place_of(value: Any, path: Path) -> str:
+    """Return where a function or an object's class is defined, if that is in the attempt."""
+    method = value if hasattr(value, "__code__") else getattr(type(value), "__init__", None)
+    code = getattr(method, "__code__", None)
+    return f"{path}:{code.co_firstlineno}" if code is not None and code.co_filename == str(path) else str(path)
 
 
 def _last_line(error: BaseException, path: Path) -> str:
