@@ -15,6 +15,7 @@ import certifi
 import psycopg
 import pytest
 import redis
+from _pytest.terminal import TerminalReporter
 from hypothesis import HealthCheck
 from hypothesis import settings as examples
 
@@ -31,6 +32,8 @@ examples.load_profile("store")
 
 SERVERS = "TEST_SERVERS"
 TEMPLATE = "shop_template"
+PROOFS_CPU = "proofs-cpu-seconds"
+"""File in which each test process writes the processor time of its proofs of exercises."""
 START_TIMEOUT_S = 30
 EMPTY = """
 DO $$
@@ -148,6 +151,14 @@ def pytest_collection_finish() -> None:
     """Leave what was read to find the tests out of every later collection: it is most of what there is."""
     gc.freeze()
     gc.enable()
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Print the processor time of the proofs of exercises, which has a budget."""
+    path = _running and _running.home / PROOFS_CPU
+    if path and path.exists():
+        used_s = sum(map(float, path.read_text().split()))
+        terminalreporter.write_line(f"proofs of the exercises: {used_s:.1f} s of processor time (at most 120 s)")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

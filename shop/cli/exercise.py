@@ -5,6 +5,8 @@ A command imports what only it needs: the HTTP client takes longer to load than 
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -23,6 +25,7 @@ from shop.exercises.exercise_list import advise_next, exercise_state, find_exerc
 from shop.exercises.grader_version import grader_version
 from shop.exercises.hints import LEVELS, HintList
 from shop.exercises.progress import ExerciseProgress, ProgressFile
+from shop.exercises.server_addresses import ServerAddresses
 from shop.exercises.verdict import CheckVerdict
 from shop.settings import PROJECT_ROOT, load_settings
 
@@ -181,7 +184,23 @@ def _check_build(definition: ExerciseDefinition) -> CheckVerdict:
     path = _attempt_path(definition)
     if not path.is_file():
         raise ConfigurationError(f"{_shown(path)} is missing: `shop exercise start {definition.number}` makes it.")
-    return check_attempt(definition, path, SEED)
+    return check_attempt(definition, path, SEED, _lend_servers)
+
+
+@contextmanager
+def _lend_servers(definition: ExerciseDefinition) -> Iterator[ServerAddresses]:
+    from shop.exercises.check_servers import ServerUrls, lend_servers
+    from shop.stack.database_roles import OWNER
+    from shop.stack.endpoints import resolve
+
+    settings = load_settings()
+    try:
+        store, owner = resolve(settings), resolve(settings, OWNER)
+        urls = ServerUrls(store.cache_url, store.database_url, owner.database_url)
+    except ConfigurationError:  # no store runs; some exercises need none
+        urls = ServerUrls(settings.cache_url, None, None)
+    with lend_servers(definition, urls, settings.var_dir) as servers:
+        yield servers
 
 
 def _check_prediction(definition: ExerciseDefinition, progress: ExerciseProgress, url: str | None) -> CheckVerdict:

@@ -1,4 +1,4 @@
-"""The process in which an attempt runs: ``python -P -m shop.exercises.attempt_process PLAN REPORT_FD``.
+"""The process in which an attempt runs: ``python -P -m shop.exercises.attempt_process PLAN_FD REPORT_FD``.
 
 It reports by lines of JSON on a pipe: each call before it begins, each check that passed, and at last a failure or the
 end. A thread watches the calls. It counts its own ticks and not seconds: on a machine that is too busy for this
@@ -19,7 +19,7 @@ from typing import Any, NoReturn, TextIO
 
 from shop.exercises.behaviour import IMPORT, CheckPlan, import_attempt, run_checks
 from shop.exercises.graders.attempt_calls import PrintedTooMuch
-from shop.exercises.verdict import AttemptFailed, FailureReport
+from shop.exercises.verdict import AttemptFailed, CannotJudge, FailureReport
 
 TICK_S = 0.05
 STALLED_TICKS = 30
@@ -77,10 +77,13 @@ class ReportPipe:
         """Processor time of this process at the last line."""
 
     def send(self, **line: Any) -> None:
-        """Write one line."""
+        """Write one line. If its reader has ended, nothing is left to check."""
         with self._lock:
             self.ticks, self.cpu_s = 0, time.process_time()
-            self._file.write(json.dumps(line) + "\n")
+            try:
+                self._file.write(json.dumps(line) + "\n")
+            except BrokenPipeError:
+                end_process()
 
     def announce(self, check: str, call: str) -> None:
         """Report that a call begins."""
@@ -145,10 +148,14 @@ def main(plan: CheckPlan, descriptor: int) -> NoReturn:
         report.send(done=True)
     except AttemptFailed as failed:
         report.fail(failed.report)
+    except CannotJudge as unknown:
+        report.send(unknown=str(unknown))
     except Exception as error:  # noqa: BLE001 - a fault of the check must not count as a fault of the attempt
         report.send(fault=f"{type(error).__name__}: {error}")
     end_process()
 
 
 if __name__ == "__main__":
-    main(CheckPlan.from_json(sys.argv[1]), int(sys.argv[2]))
+    with os.fdopen(int(sys.argv[1])) as plan_file:  # not on the command line: addresses have passwords
+        plan_text = plan_file.read()
+    main(CheckPlan.from_json(plan_text), int(sys.argv[2]))

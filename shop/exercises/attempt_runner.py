@@ -7,11 +7,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import psutil
 
@@ -19,8 +19,9 @@ from shop.errors import ConfigurationError
 from shop.exercises.attempt_interface import AttemptInterface, InterfaceMissing, load_interface
 from shop.exercises.behaviour import IMPORT, CheckPlan
 from shop.exercises.definition import BuildTask, ExerciseDefinition
+from shop.exercises.server_addresses import NO_SERVERS, ServerAddresses
 from shop.exercises.source_check import INTERFACE, SYNTAX, check_source
-from shop.exercises.verdict import AttemptFailed, CheckVerdict, FailureReport
+from shop.exercises.verdict import AttemptFailed, CannotJudge, CheckVerdict, FailureReport
 
 CPU_LIMIT_S = 3.0
 """Processor time of one call. Code in C that never returns to Python also stops the process's own watch."""
@@ -30,13 +31,71 @@ POLL_S = 0.1
 SHOWN_OUTPUT_BYTES = 2000
 
 
-def check_attempt(definition: ExerciseDefinition, path: Path, seed: int) -> CheckVerdict:
+class AttemptProcess(Protocol):
+    """A process that runs an attempt, leader of a session of its own."""
+
+    @property
+    def pid(self) -> int:
+        """Return its id."""
+        ...
+
+    def wait(self) -> int:
+        """Wait for its end and return its exit code; for a signal, the number with a minus."""
+        ...
+
+
+StartProcess = Callable[[CheckPlan, IO[bytes], int], AttemptProcess]
+"""Called with the checks, the file for what the attempt prints, and the descriptor of the pipe for the report."""
+LendServers = Callable[[ExerciseDefinition], AbstractContextManager[ServerAddresses]]
+"""Lends the servers that an exercise uses; raises ``CannotJudge`` if one is missing."""
+
+
+def start_process(plan: CheckPlan, output: IO[bytes], report: int) -> AttemptProcess:
+    """Start a new Python for one attempt.
+
+    Args:
+        plan: the checks.
+        output: receives what the attempt prints.
+        report: descriptor of the pipe for the report.
+    """
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as plan_file:  # a pipe holds a whole plan
+        plan_file.write(plan.to_json())
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", f"{__package__}.attempt_process", str(reading), str(report)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=plan.path.parent,
+            pass_fds=(reading, report),
+            start_new_session=True,  # so that its own processes end with it
+        )
+    finally:
+        os.close(reading)
+
+
+@contextmanager
+def lend_nothing(definition: ExerciseDefinition) -> Iterator[ServerAddresses]:
+    """Lend no servers, for exercises that use none."""
+    yield NO_SERVERS
+
+
+def check_attempt(
+    definition: ExerciseDefinition,
+    path: Path,
+    seed: int,
+    lend: LendServers = lend_nothing,
+    start: StartProcess = start_process,
+) -> CheckVerdict:
     """Check an attempt, and stop at the first failure.
 
     Args:
         definition: the exercise, of kind build.
         path: the reader's file.
         seed: of the checks' random numbers.
+        lend: lends the servers that the exercise uses.
+        start: starts the process of the attempt.
     """
     assert definition.build is not None  # noqa: S101 - the caller passes a build exercise
     try:
@@ -44,11 +103,14 @@ def check_attempt(definition: ExerciseDefinition, path: Path, seed: int) -> Chec
     except AttemptFailed as failed:
         passed = (SYNTAX,) if failed.report.check == INTERFACE else ()
         return CheckVerdict("not yet", passed, failed.report)
-    with tempfile.TemporaryFile() as output:
-        run = AttemptRun(check_plan(definition, path, seed), output)
-        verdict = run.judge()
-        output.seek(max(0, output.seek(0, os.SEEK_END) - SHOWN_OUTPUT_BYTES))
-        shown = output.read().decode(errors="replace")
+    try:
+        with lend(definition) as servers, tempfile.TemporaryFile() as output:
+            run = AttemptRun(check_plan(definition, path, seed, servers), output, start)
+            verdict = run.judge()
+            output.seek(max(0, output.seek(0, os.SEEK_END) - SHOWN_OUTPUT_BYTES))
+            shown = output.read().decode(errors="replace")
+    except CannotJudge as unknown:
+        return CheckVerdict("could not judge", (SYNTAX, INTERFACE), reason=str(unknown))
     return CheckVerdict(
         verdict.verdict, passed_checks(run.passed, verdict), verdict.failure, verdict.reason, output=shown
     )
@@ -80,17 +142,20 @@ def build_interface(task: BuildTask) -> AttemptInterface:
         raise ConfigurationError(f"{task.interface}, which an exercise names: {missing}.") from None
 
 
-def check_plan(definition: ExerciseDefinition, path: Path, seed: int) -> CheckPlan:
+def check_plan(
+    definition: ExerciseDefinition, path: Path, seed: int, servers: ServerAddresses = NO_SERVERS
+) -> CheckPlan:
     """Return what the checks of an attempt need.
 
     Args:
         definition: the exercise, of kind build.
         path: the reader's file.
         seed: of the checks' random numbers.
+        servers: those that the exercise uses.
     """
     assert definition.build is not None  # noqa: S101 - the caller passes a build exercise
     task = definition.build
-    return CheckPlan(path, task.defines, task.interface, task.grader, definition.checks, seed)
+    return CheckPlan(path, task.defines, task.interface, task.grader, definition.checks, seed, servers)
 
 
 class AttemptRun:
@@ -99,23 +164,16 @@ class AttemptRun:
     Args:
         plan: the checks.
         output: receives what the attempt prints.
+        start: starts the process.
     """
 
-    def __init__(self, plan: CheckPlan, output: IO[bytes]) -> None:
+    def __init__(self, plan: CheckPlan, output: IO[bytes], start: StartProcess = start_process) -> None:
         self.passed: list[str] = []
         self._path = plan.path
         self._check, self._call = IMPORT, ""
         self._end: CheckVerdict | None = None
         self._pipe, writing = os.pipe()
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", f"{__package__}.attempt_process", plan.to_json(), str(writing)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            cwd=plan.path.parent,
-            pass_fds=(writing,),
-            start_new_session=True,  # so that its own processes end with it
-        )
+        self._process = start(plan, output, writing)
         os.close(writing)
 
     def judge(self) -> CheckVerdict:
@@ -158,6 +216,8 @@ class AttemptRun:
             self.passed.append(line["passed"])
         elif "failure" in line:
             self._end = CheckVerdict("not yet", failure=FailureReport(**line["failure"]))
+        elif "unknown" in line:
+            self._end = CheckVerdict("could not judge", reason=line["unknown"])
         elif "fault" in line:
             self._end = CheckVerdict("could not judge", reason=f"The check itself has a fault: {line['fault']}.")
         else:

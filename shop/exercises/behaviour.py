@@ -13,6 +13,8 @@ from shop.exercises.attempt_interface import load_interface
 from shop.exercises.check_rule import CheckRule
 from shop.exercises.graders import load_checks
 from shop.exercises.graders.attempt_calls import AttemptCalls, DefinedCall, PrintedTooMuch, describe_error
+from shop.exercises.graders.attempt_servers import AttemptServers
+from shop.exercises.server_addresses import NO_SERVERS, ServerAddresses
 from shop.exercises.verdict import AttemptFailed, FailureReport
 
 IMPORT, INTERFACE = "import", "interface"
@@ -29,6 +31,7 @@ class CheckPlan:
         grader: module with the checks.
         rules: the checks, in their order.
         seed: of the checks' random numbers.
+        servers: the servers of the checks.
     """
 
     path: Path
@@ -37,6 +40,7 @@ class CheckPlan:
     grader: str
     rules: tuple[CheckRule, ...]
     seed: int
+    servers: ServerAddresses = NO_SERVERS
 
     def to_json(self) -> str:
         """Return the form in which it is handed to another process."""
@@ -47,7 +51,8 @@ class CheckPlan:
         """Read that form."""
         plan = json.loads(text)
         rules = tuple(CheckRule(**rule) for rule in plan["rules"])
-        return cls(**{**plan, "path": Path(plan["path"]), "rules": rules})
+        servers = ServerAddresses(**plan["servers"])
+        return cls(**{**plan, "path": Path(plan["path"]), "rules": rules, "servers": servers})
 
 
 def import_attempt(plan: CheckPlan) -> Callable[..., Any]:
@@ -90,10 +95,18 @@ def run_checks(plan: CheckPlan, function: Callable[..., Any], announce: Callable
 
     Raises:
         AttemptFailed: a check failed.
+        CannotJudge: a server stopped during a check.
     """
     checks = load_checks(plan.grader)
-    definition = DefinedCall(function, load_interface(plan.defines, plan.interface))
-    for rule in plan.rules:
-        calls = AttemptCalls(rule.name, plan.path, partial(announce, rule.name), plan.seed, definition)
-        checks[rule.name](function, calls, rule)
+    defined = DefinedCall(function, load_interface(plan.defines, plan.interface))
+    for number, rule in enumerate(plan.rules):
+        servers = AttemptServers(plan.servers, number)
+        calls = AttemptCalls(rule.name, plan.path, partial(announce, rule.name), plan.seed, defined, servers)
+        try:
+            checks[rule.name](function, calls, rule)
+        except AttemptFailed:
+            servers.require_answers()
+            raise
+        finally:
+            servers.close()
         yield rule.name

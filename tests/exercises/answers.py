@@ -39,7 +39,14 @@ def right_answers(exercise: ExerciseDefinition) -> dict[str, str]:
     """Return the text of each answer that must pass, by name."""
     home = HERE / exercise.label
     others = {path.stem: path.read_text() for path in sorted(home.glob("*-*.py")) if not path.stem.startswith("wrong-")}
-    return {"model": model_answer(exercise), **others}
+    return {"model": model_answer(exercise), "store": store_default(exercise), **others}
+
+
+def store_default(exercise: ExerciseDefinition) -> str:
+    """Return the store's own default in the form of an answer."""
+    assert exercise.build is not None
+    module, _, name = exercise.build.store.partition(":")
+    return f"from {module} import {name} as {exercise.build.defines}\n"
 
 
 def model_answer(exercise: ExerciseDefinition) -> str:

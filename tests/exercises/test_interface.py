@@ -7,6 +7,8 @@ import pytest
 
 from shop.exercises.attempt_interface import InterfaceMissing, accepts, load_interface
 from shop.exercises.graders.attempt_calls import AttemptCalls, DefinedCall
+from shop.exercises.graders.attempt_servers import AttemptServers
+from shop.exercises.server_addresses import NO_SERVERS
 from shop.exercises.source_check import check_source
 from shop.exercises.verdict import AttemptFailed
 
@@ -100,7 +102,9 @@ def test_text_that_does_not_fit_names_the_line(name, tmp_path):
 
 
 def call_factory(factory):
-    calls = AttemptCalls("own-token", Path("attempt.py"), lambda call: None, 1, DefinedCall(factory, LOCK))
+    calls = AttemptCalls(
+        "own-token", Path("attempt.py"), lambda call: None, 1, DefinedCall(factory, LOCK), AttemptServers(NO_SERVERS, 0)
+    )
     return calls.call("ValkeyLock(valkey)", factory, object())
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from shop.exercises.attempt_interface import AttemptInterface
+from shop.exercises.graders.attempt_servers import AttemptServers
 from shop.exercises.short_text import shorten as shorten
 from shop.exercises.verdict import AttemptFailed, FailureReport
 
@@ -38,16 +39,24 @@ class AttemptCalls:
         announce: told of each call before it begins: if the process ends in it, the last announcement names it.
         seed: of the random numbers that the check uses.
         defined: what the attempt defines; the object that a call of it returns is checked against its Protocol.
+        servers: Valkey and PostgreSQL, for the checks that use them.
     """
 
     def __init__(
-        self, check: str, path: Path, announce: Callable[[str], None], seed: int, defined: DefinedCall
+        self,
+        check: str,
+        path: Path,
+        announce: Callable[[str], None],
+        seed: int,
+        defined: DefinedCall,
+        servers: AttemptServers,
     ) -> None:
         self._check = check
         self._defined = defined
         self._path = path
         self._announce = announce
         self.rng = random.Random(seed)
+        self.servers = servers
 
     def call(self, text: str, function: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Any:
         """Call a function of the attempt and return its value.
