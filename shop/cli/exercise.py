@@ -18,6 +18,7 @@ from rich.markdown import Markdown
 from shop.atomic_files import atomic_write
 from shop.cli import EXIT_FAILED, SIGNAL_EXIT
 from shop.cli.exercise_output import changed_note, map_lines, print_verdict, to_dict
+from shop.cli.exercise_watch import check_on_save
 from shop.cli.output import emit
 from shop.errors import ConfigurationError
 from shop.exercises.definition import ATTEMPT, PAGE, WHY, ExerciseDefinition, load_definitions
@@ -108,24 +109,25 @@ def predict(n: str, value: str) -> None:
 @exercise.command()
 @click.argument("n")
 @click.option("--url", help="Address of the store.  [default: the running stack]")
+@click.option("--watch", is_flag=True, help="Check again on each save of your file, until Ctrl-C.")
 @_json
-def check(n: str, url: str | None, as_json: bool) -> None:  # noqa: FBT001
+def check(n: str, url: str | None, watch: bool, as_json: bool) -> None:  # noqa: FBT001
     """Check your answer to exercise N.
 
     Exit code 0: passed; 1: not yet; 3: could not judge, for example because the store does not run; 2: wrong usage.
     """
-    definition, file = _find(n), _progress_file()
-    progress = file.of(definition.slug)
+    definition = _find(n)
+    if watch and as_json:
+        raise ConfigurationError("--watch prints a verdict for each save, --json prints one document: choose one.")
+    if watch and definition.file is None:
+        raise ConfigurationError(f"Exercise {definition.label} has no file that is saved: check it without --watch.")
     try:
-        verdict = _check_prediction(definition, progress, url) if definition.predict else _check_build(definition)
+        if watch:
+            folder = _attempt_path(definition).parent
+            check_on_save(folder, _shown(folder), lambda: _check_once(_find(n), url))
+        verdict = _check_once(definition, url, as_json=as_json)
     except KeyboardInterrupt:  # click would end with 1, which means "not yet"
         _end("interrupted.", SIGNAL_EXIT + signal.SIGINT)
-    progress = file.of(definition.slug).after_check(verdict, _now(), grader_version(definition))
-    file.save(definition.slug, progress)
-    if as_json:
-        emit({"exercise": definition.name, **verdict.to_dict()}, "", as_json=True)
-    else:
-        print_verdict(definition, verdict)
     sys.exit(verdict.exit_code)
 
 
@@ -176,6 +178,22 @@ def reset(n: str, yes: bool) -> None:  # noqa: FBT001
         _copy_attempt(definition, path)
     file.save(definition.slug, ExerciseProgress())
     click.echo(f"Exercise {definition.label} is as it was: shop exercise start {definition.number}")
+
+
+def _check_once(definition: ExerciseDefinition, url: str | None, *, as_json: bool = False) -> CheckVerdict:
+    """Check an answer, store the outcome in the progress, and print it."""
+    file = _progress_file()
+    if definition.predict is not None:
+        verdict = _check_prediction(definition, file.of(definition.slug), url)
+    else:
+        verdict = _check_build(definition)
+    progress = file.of(definition.slug).after_check(verdict, _now(), grader_version(definition))
+    file.save(definition.slug, progress)
+    if as_json:
+        emit({"exercise": definition.name, **verdict.to_dict()}, "", as_json=True)
+    else:
+        print_verdict(definition, verdict)
+    return verdict
 
 
 def _check_build(definition: ExerciseDefinition) -> CheckVerdict:
