@@ -21,7 +21,7 @@ from shop.cli.exercise_output import changed_note, map_lines, print_verdict, to_
 from shop.cli.exercise_watch import check_on_save
 from shop.cli.output import emit
 from shop.errors import ConfigurationError
-from shop.exercises.definition import ATTEMPT, PAGE, WHY, ExerciseDefinition, load_definitions
+from shop.exercises.definition import ATTEMPT, CHAPTERS, PAGE, WHY, ExerciseDefinition, load_definitions
 from shop.exercises.exercise_list import advise_next, exercise_state, find_exercise
 from shop.exercises.grader_version import grader_version
 from shop.exercises.hints import LEVELS, HintList
@@ -178,6 +178,23 @@ def reset(n: str, yes: bool) -> None:  # noqa: FBT001
         _copy_attempt(definition, path)
     file.save(definition.slug, ExerciseProgress())
     click.echo(f"Exercise {definition.label} is as it was: shop exercise start {definition.number}")
+
+
+@exercise.command("new")
+@click.argument("slug")
+@click.option("--chapter", type=click.Choice(list(CHAPTERS)), default="month", show_default=True)
+def new(slug: str, chapter: str) -> None:
+    """Write the files of a new build exercise, for its author to complete."""
+    from shop.exercises.new_exercise import next_number, write_exercise
+
+    definitions = load_definitions()
+    if slug in definitions:
+        raise ConfigurationError(f"{definitions[slug].name} exists already: choose another name.")
+    number = next_number({one.number for one in definitions.values()}, chapter)
+    for path in write_exercise(PROJECT_ROOT, slug, number, chapter):
+        click.echo(f"Wrote  {_shown(path)}")
+    click.echo("Then   .venv/bin/pytest tests/exercises   (names every place that is left to do)")
+    click.echo("Read   docs/how-to/write-an-exercise.md")
 
 
 def _check_once(definition: ExerciseDefinition, url: str | None, *, as_json: bool = False) -> CheckVerdict:

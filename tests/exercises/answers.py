@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shop.exercises.definition import ATTEMPT, WHY, ExerciseDefinition, load_definitions
+from shop.exercises.new_exercise import TODO
+from shop.settings import PROJECT_ROOT
 
 HERE = Path(__file__).parent
 MODEL_ANSWER = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -47,6 +49,21 @@ def store_default(exercise: ExerciseDefinition) -> str:
     assert exercise.build is not None
     module, _, name = exercise.build.store.partition(":")
     return f"from {module} import {name} as {exercise.build.defines}\n"
+
+
+def unfinished_places(exercise: ExerciseDefinition) -> list[str]:
+    """Return each line of an exercise's files that its author has still to write, with its place."""
+    paths = [*exercise.folder.iterdir(), *(HERE / exercise.label).glob("*")]
+    if exercise.build is not None:
+        modules = [exercise.build.interface.partition(":")[0], exercise.build.store.partition(":")[0]]
+        paths += [PROJECT_ROOT.joinpath(*module.split(".")).with_suffix(".py") for module in modules]
+        paths.append(PROJECT_ROOT / "shop" / "exercises" / "graders" / f"{exercise.build.grader}.py")
+    return [
+        f"{path.relative_to(PROJECT_ROOT)}:{number}: {line.strip()}"
+        for path in sorted(path for path in paths if path.is_file())
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        if TODO in line
+    ]
 
 
 def model_answer(exercise: ExerciseDefinition) -> str:

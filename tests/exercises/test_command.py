@@ -164,6 +164,10 @@ def test_grader_version_follows_checks_and_code():
         (("predict", "1", "101"), "out of range"),
         (("predict", "1", "nan"), "out of range"),
         (("check",), "Missing argument"),
+        (("new", "Hot_Keys"), "use lower-case words with hyphens"),
+        (("new", "ttl-jitter"), "04-ttl-jitter exists already"),
+        (("check", "1", "--watch"), "has no file that is saved"),
+        (("check", "4", "--watch", "--json"), "choose one"),
     ],
 )
 def test_wrong_usage_ends_with_2(shop, words, message):

@@ -10,7 +10,7 @@ from shop.exercises.definition import EXERCISES, load_definition, load_definitio
 from shop.exercises.exercise_list import advise_next, find_exercise
 from shop.exercises.hints import HintList
 from shop.exercises.progress import ExerciseProgress
-from tests.exercises.answers import BUILD
+from tests.exercises.answers import BUILD, unfinished_places
 
 JITTER = EXERCISES / "04-ttl-jitter"
 LINES = (JITTER / "exercise.toml").read_text().splitlines()
@@ -156,6 +156,12 @@ def test_interface_that_does_not_exist_is_refused(folder, interface):
     spoil(folder, "shop.exercises.interfaces.ttl_jitter:JitterFactory", interface)
     with pytest.raises(ConfigurationError, match=f"{interface}, which an exercise names: "):
         build_interface(load_definition(folder).build)
+
+
+@pytest.mark.parametrize("definition", ALL.values(), ids=lambda one: one.name)
+def test_nothing_is_left_to_write(definition):
+    places = unfinished_places(definition)
+    assert not places, "\n".join([f"{definition.name} is unfinished:", *places])
 
 
 def test_exercise_is_found_by_number_slug_or_name():
