@@ -27,7 +27,7 @@ from tests.support.polling import until
 JITTER = load_definition(EXERCISES / "04-ttl-jitter")
 BOTH = ["valkey", "postgresql"]
 LEND_UNTIL_KILLED = """
-import json, sys, time
+import json, sys
 from pathlib import Path
 from shop.exercises.check_servers import ServerUrls, lend_servers
 from shop.exercises.definition import load_definition
@@ -39,8 +39,10 @@ with lend_servers(exercise, ServerUrls(**json.loads(sys.argv[2])), Path(sys.argv
     servers.valkey().set("left", 1)
     with servers.database().begin() as connection:
         connection.exec_driver_sql("CREATE TABLE left_behind (id int)")
-    print("lent", flush=True)
-    time.sleep(600)
+    with servers.database().begin() as connection:
+        connection.exec_driver_sql("LOCK TABLE left_behind")
+        print("lent", flush=True)
+        connection.exec_driver_sql("SELECT pg_sleep(600)")
 """
 
 

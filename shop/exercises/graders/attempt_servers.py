@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 SOCKET_TIMEOUT_S = 10
 """Longer than any wait of a check; a server that hangs must not look like an attempt that does."""
 STATEMENT_TIMEOUT_MS = 10_000
+LOST_CLIENT_MS = 200
+"""A killed attempt must not keep its locks until its statement ends: the next check empties the schema."""
 POOL_SIZE = 16
 """Connections for the threads of a race."""
 
@@ -67,8 +69,11 @@ class AttemptServers:
     def _prepare_session(self, connection: Any, record: object) -> None:
         """Set the session's parameters by a statement: a connection pooler may ignore those of the address."""
         connection.autocommit = True
-        connection.execute(f"SET search_path TO {self._addresses.schema(self._number)}")
-        connection.execute(f"SET statement_timeout TO {STATEMENT_TIMEOUT_MS}")
+        schema = self._addresses.schema(self._number)
+        connection.execute(
+            f"SET search_path TO {schema}; SET statement_timeout TO {STATEMENT_TIMEOUT_MS};"
+            f" SET client_connection_check_interval TO {LOST_CLIENT_MS}"
+        )
         connection.autocommit = False
 
     def require_answers(self) -> None:
