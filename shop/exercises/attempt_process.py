@@ -14,11 +14,11 @@ import time
 import traceback
 from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from shop.exercises.behaviour import IMPORT, CheckPlan, import_attempt, run_checks
 from shop.exercises.graders.attempt_calls import PrintedTooMuch
+from shop.exercises.server_addresses import NO_SERVERS
 from shop.exercises.verdict import AttemptFailed, CannotJudge, FailureReport
 
 TICK_S = 0.05
@@ -95,14 +95,14 @@ class ReportPipe:
         self.send(failure=asdict(failure))
 
 
-def watch_calls(report: ReportPipe, main_thread: int, path: Path) -> None:
+def watch_calls(report: ReportPipe, plan: CheckPlan) -> None:
     """End the process if a call does not return; report the line at which it stands.
 
     Args:
         report: tells the call.
-        main_thread: identifier of the thread that calls.
-        path: the attempt's file.
+        plan: names the attempt's file.
     """
+    path = plan.path
     pause = threading.Event()
     while True:
         pause.wait(TICK_S)
@@ -111,8 +111,11 @@ def watch_calls(report: ReportPipe, main_thread: int, path: Path) -> None:
         limit = STALLED_IMPORT_TICKS if check == IMPORT else STALLED_TICKS
         if report.ticks > limit:
             cause = "it loops" if time.process_time() - report.cpu_s > LOOP_CPU_S else "it waits"
-            frames = traceback.extract_stack(sys._current_frames()[main_thread])
-            places = [frame for frame in frames if frame.filename == str(path)]
+            stacks = map(traceback.extract_stack, sys._current_frames().values())  # a check may call in threads
+            places = [frame for frames in stacks for frame in frames if frame.filename == str(path)]
+            if plan.servers != NO_SERVERS and not places:
+                report.send(unknown="The check waits for a server, not for your code. `shop status` shows the servers.")
+                end_process()
             look = f"{path}:{places[-1].lineno}, in {places[-1].name}" if places else str(path)
             came = f"it had not returned after {TICK_S * limit:g} s: {cause} without an end."
             report.fail(FailureReport(check, call, "it returns at once.", came, look))
@@ -138,8 +141,7 @@ def main(plan: CheckPlan, descriptor: int) -> NoReturn:
     resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_LIMIT_BYTES, FILE_LIMIT_BYTES))
     sys.stdout, sys.stderr = LimitedOutput(sys.stdout), LimitedOutput(sys.stderr)
     sys.path.append(str(plan.path.parent))  # the reader's other files
-    arguments = (report, threading.get_ident(), plan.path)
-    threading.Thread(target=watch_calls, args=arguments, name="watch-calls", daemon=True).start()
+    threading.Thread(target=watch_calls, args=(report, plan), name="watch-calls", daemon=True).start()
     try:
         report.announce(*report.current)
         function = import_attempt(plan)

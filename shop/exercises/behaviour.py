@@ -13,7 +13,7 @@ from shop.exercises.attempt_interface import load_interface
 from shop.exercises.check_rule import CheckRule
 from shop.exercises.graders import load_checks
 from shop.exercises.graders.attempt_calls import AttemptCalls, DefinedCall, PrintedTooMuch, describe_error
-from shop.exercises.graders.attempt_servers import AttemptServers
+from shop.exercises.graders.attempt_servers import AttemptServers, load_libraries
 from shop.exercises.server_addresses import NO_SERVERS, ServerAddresses
 from shop.exercises.verdict import AttemptFailed, FailureReport
 
@@ -97,6 +97,7 @@ def run_checks(plan: CheckPlan, function: Callable[..., Any], announce: Callable
         AttemptFailed: a check failed.
         CannotJudge: a server stopped during a check.
     """
+    load_libraries(plan.servers)
     checks = load_checks(plan.grader)
     defined = DefinedCall(function, load_interface(plan.defines, plan.interface))
     for number, rule in enumerate(plan.rules):

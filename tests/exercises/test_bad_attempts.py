@@ -1,11 +1,14 @@
 """Each way in which an attempt can misbehave is told apart, and ends in "not yet" within its limits."""
 
+from types import SimpleNamespace
+
 import psutil
 import pytest
 
-from shop.exercises import attempt_runner
-from shop.exercises.attempt_runner import check_attempt
+from shop.exercises import attempt_process, attempt_runner
+from shop.exercises.attempt_runner import check_attempt, check_plan
 from shop.exercises.definition import EXERCISES, load_definition
+from shop.exercises.server_addresses import ServerAddresses
 from tests.support.polling import until
 
 JITTER = load_definition(EXERCISES / "04-ttl-jitter")
@@ -117,3 +120,21 @@ def has_ended(pid):
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def test_check_that_waits_for_a_server_blames_no_attempt(attempt, monkeypatch):
+    class Ended(Exception):
+        pass
+
+    def end():
+        raise Ended
+
+    monkeypatch.setattr(attempt_process, "TICK_S", 0.001)
+    monkeypatch.setattr(attempt_process, "end_process", end)
+    sent = []
+    report = SimpleNamespace(
+        current=("bounds", "jittered()"), ticks=0, cpu_s=0.0, fail=sent.append, send=lambda **line: sent.append(line)
+    )
+    with pytest.raises(Ended):
+        attempt_process.watch_calls(report, check_plan(JITTER, attempt(""), 1, ServerAddresses("redis://127.0.0.1/15")))
+    assert [list(line) for line in sent] == [["unknown"]]

@@ -1,6 +1,7 @@
 """Names and parameters are checked against the Protocol: in the text, and of a returned object before its behaviour."""
 
 import inspect
+import threading
 from pathlib import Path
 
 import pytest
@@ -101,11 +102,13 @@ def test_text_that_does_not_fit_names_the_line(name, tmp_path):
     assert look in report.look
 
 
+def calls_of(factory):
+    defined, servers = DefinedCall(factory, LOCK), AttemptServers(NO_SERVERS, 0)
+    return AttemptCalls("own-token", Path("attempt.py"), lambda call: None, 1, defined, servers)
+
+
 def call_factory(factory):
-    calls = AttemptCalls(
-        "own-token", Path("attempt.py"), lambda call: None, 1, DefinedCall(factory, LOCK), AttemptServers(NO_SERVERS, 0)
-    )
-    return calls.call("ValkeyLock(valkey)", factory, object())
+    return calls_of(factory).call("ValkeyLock(valkey)", factory, object())
 
 
 @pytest.mark.parametrize(
@@ -128,6 +131,18 @@ def test_returned_object_is_checked_before_its_behaviour(factory, expected, came
 
 def test_returned_object_that_fits_is_handed_on():
     assert isinstance(call_factory(FakeLock), FakeLock)
+
+
+def test_parts_of_a_race_run_at_the_same_time_and_the_first_failure_counts():
+    barrier = threading.Barrier(2, timeout=30)
+    calls = calls_of(FakeLock)
+    assert calls.together(lambda: calls.call("wait()", barrier.wait), lambda: barrier.wait() + 10) in ([0, 11], [1, 10])
+
+    def fail():
+        calls.fail("two at once", "one lock.", "two locks.", "attempt.py")
+
+    with pytest.raises(AttemptFailed, match="two locks"):
+        calls.together(lambda: 1, fail)
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,23 @@ class AttemptCalls:
         except (Exception, SystemExit, PrintedTooMuch) as error:  # noqa: BLE001 - whatever the attempt raises
             self.fail(text, "it returns.", *describe_error(error, self._path))
 
+    def together(self, *parts: Callable[[], Any]) -> list[Any]:
+        """Run several parts of a check at the same time, each in a thread of its own, and return their values.
+
+        What decides the race is handed in by the check: a barrier, or a function that waits for another thread.
+
+        Args:
+            parts: each calls the attempt through :meth:`call`.
+
+        Raises:
+            AttemptFailed: of the first part that failed.
+        """
+        from concurrent.futures import ThreadPoolExecutor  # few checks have a race
+
+        with ThreadPoolExecutor(len(parts)) as threads:
+            futures = [threads.submit(part) for part in parts]
+            return [future.result() for future in futures]
+
     def fail(self, did: str, expected: str, came: str, look: str) -> NoReturn:
         """Fail the check.
 

@@ -4,6 +4,7 @@ The libraries are imported where they are used: most exercises need none of them
 """
 
 from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from shop.exercises.server_addresses import ServerAddresses
@@ -20,6 +21,19 @@ LOST_CLIENT_MS = 200
 """A killed attempt must not keep its locks until its statement ends: the next check empties the schema."""
 POOL_SIZE = 16
 """Connections for the threads of a race."""
+
+
+def load_libraries(addresses: ServerAddresses) -> None:
+    """Import the libraries of the servers that a check uses: its first call must not have to wait for that.
+
+    Args:
+        addresses: of the servers.
+    """
+    if addresses.valkey_url:
+        import_module("redis")
+    if addresses.database_url:
+        import_module("sqlalchemy.dialects.postgresql.psycopg")
+        import_module("psycopg")
 
 
 class AttemptServers:
