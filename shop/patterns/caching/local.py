@@ -122,12 +122,16 @@ class LocalLevel:
         limit_bytes: the size of all copies together.
         clock: measures lifetimes.
         emit: receives the size and the evictions.
+        negatives_limit: the number of negative copies.
     """
 
     name = "shop-local"
 
-    def __init__(self, limit_bytes: int, clock: Clock, emit: Emit = ignore) -> None:
+    def __init__(
+        self, limit_bytes: int, clock: Clock, emit: Emit = ignore, negatives_limit: int = NEGATIVES_LIMIT
+    ) -> None:
         self._limit_bytes = limit_bytes
+        self._negatives_limit = negatives_limit
         self._clock = clock
         self._emit = emit
         self._reset()
@@ -209,7 +213,7 @@ class LocalLevel:
             queue = self._negatives if negative else self._main if was_main else self._small
             self._insert(key, LocalEntry(value, value_digest, expires_at, tuple(tags), size, negative, queue))
             evicted = []
-            while len(self._negatives) > NEGATIVES_LIMIT:
+            while len(self._negatives) > self._negatives_limit:
                 evicted.append(self._remove(next(iter(self._negatives))))
             while self._bytes > self._limit_bytes:
                 evicted.append(self._remove(self._least_useful()))

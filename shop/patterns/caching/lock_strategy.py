@@ -40,6 +40,8 @@ class StampedeState:
     fill_waiters: FillWaiters = field(default_factory=FillWaiters)
     watchdog: LockWatchdog = field(default_factory=LockWatchdog)
     max_wait_s: float = MAX_WAIT_S
+    monotonic: Callable[[], float] = time.monotonic
+    """Measures the waits, in seconds."""
 
 
 class InvalidatedDuringLoad(Exception):
@@ -64,7 +66,7 @@ class LockedLoad:
 
     def fill(self, request: CacheRequest, reading: ReadResult, freshness: EntryFreshness) -> LoadResult:
         """Load if no other reader does; otherwise serve the expired value, or wait."""
-        deadline = time.monotonic() + self._state.max_wait_s
+        deadline = self._state.monotonic() + self._state.max_wait_s
         while True:
             versions = self._loader.tag_versions(request, reading)
             name = _lock_name(request, versions)
@@ -89,7 +91,7 @@ class LockedLoad:
         deadline: float,
     ) -> LoadResult:
         """Do the work, or share the result of the thread that does it; a thread with a stale value does not wait."""
-        started = time.monotonic()
+        started = self._state.monotonic()
         try:
             max_wait_s = 0.0 if stale is not None else deadline - started
             result, own = self._state.single_flight.do(name, work, max_wait_s)
@@ -110,7 +112,7 @@ class LockedLoad:
         if request.policy.negative:  # such a load seldom stores anything, so waiting for it is seldom of use
             return self._loader.load_and_store(request, versions, freshness.load_reason)
         level, last, lease, awaited = self._loader.level, freshness.entry, LoadLease(name), ""
-        started = time.monotonic()
+        started = self._state.monotonic()
         with self._state.fill_waiters.subscribe(name) as woken:
             while True:
                 try:
@@ -131,11 +133,11 @@ class LockedLoad:
                     return self._share_ending(request, versions, freshness, ending, started)
                 if (stale := self._loader.stale_while_revalidate(request, last)) is not None:
                     return LoadResult(stale, "stale-while-loading", attempted=False)
-                if time.monotonic() >= deadline:
+                if self._state.monotonic() >= deadline:
                     self._emit_wait(request, "process", started, "gave-up")
                     return self._load_after_timeout(request, name, versions)
                 awaited = holder
-                woken.wait(min(self._state.fill_waiters.recheck_s, max(0.0, deadline - time.monotonic())))
+                woken.wait(min(self._state.fill_waiters.recheck_s, max(0.0, deadline - self._state.monotonic())))
                 woken.clear()
 
     def _load_holding_lock(
@@ -194,11 +196,11 @@ class LockedLoad:
         since: float,
         ended: Literal["filled", "in-vain", "gave-up"],
     ) -> None:
-        self._loader.emit(FillAwaited(request.policy.name, on, time.monotonic() - since, ended))
+        self._loader.emit(FillAwaited(request.policy.name, on, self._state.monotonic() - since, ended))
 
     def load_uncached(self, request: CacheRequest, invalidation_count: object) -> LoadResult:
         """Load without a level, in one thread for all threads that came since the last invalidation."""
-        deadline = time.monotonic() + self._state.max_wait_s
+        deadline = self._state.monotonic() + self._state.max_wait_s
         work = partial(self._loader.load, request, (), "bypass")
         return self._share(request, (request.key, invalidation_count), work, work, None, deadline)
 
