@@ -1,0 +1,6 @@
+def get_or_load(cache, key, ttl_s, load):
+    value = cache.get(key)
+    if value is None:
+        value = load()
+        cache.set(key, value, ttl_s)
+    return value
