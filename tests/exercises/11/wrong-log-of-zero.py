@@ -1,0 +1,5 @@
+import math
+
+
+def xfetch(fresh_until, load_s, draw, beta):
+    return fresh_until + load_s * beta * math.log(draw)

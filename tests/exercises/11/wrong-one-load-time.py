@@ -1,0 +1,2 @@
+def xfetch(fresh_until, load_s, draw, beta):
+    return fresh_until - beta * load_s
