@@ -1,0 +1,22 @@
+import uuid
+
+RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+
+
+def stampede_lock(valkey, lock_s, max_wait_s, clock, sleep):
+    def load_once(name, read, load):
+        token = str(uuid.uuid4())
+        deadline = clock() + max_wait_s
+        while clock() < deadline:
+            value = read()
+            if value is not None:
+                return value
+            if valkey.set(name, token, nx=True, px=int(lock_s * 1000)):
+                try:
+                    return load()
+                finally:
+                    valkey.eval(RELEASE, 1, name, token)
+            sleep(0.05)
+        return load()
+
+    return load_once

@@ -1,0 +1,26 @@
+import secrets
+
+RELEASE = """
+if redis.call("GET", KEYS[1]) == ARGV[1] then
+    return redis.call("DEL", KEYS[1])
+end
+return 0
+"""
+
+
+def stampede_lock(valkey, lock_s, max_wait_s, clock, sleep):
+    def load_once(name, read, load):
+        token = secrets.token_hex(8)
+        while True:
+            if valkey.set(name, token, nx=True, px=round(lock_s * 1000)):
+                try:
+                    value = read()
+                    return load() if value is None else value
+                finally:
+                    valkey.eval(RELEASE, 1, name, token)
+            sleep(0.05)
+            value = read()
+            if value is not None:
+                return value
+
+    return load_once
