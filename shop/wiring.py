@@ -330,6 +330,7 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
         store.load,
         settings.switch_refresh_s,
         lambda error: _log.warning("switches_unreadable", extra={"reason": f"{type(error).__name__}: {error}"}),
+        lambda snapshot: metrics.switch_snapshot.set(snapshot.digest),
     )
     cache = cache_wiring.build(settings, clock, telemetry)
     edge_registry: SurrogateKeyIndex | None = None

@@ -1,6 +1,5 @@
 """Checks a prediction: measures the number on the running store and compares."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
@@ -13,8 +12,6 @@ from shop.lab.saved_state import restore_afterwards
 from shop.lab.store_client import StoreClient
 
 ROUNDING = 1e-9
-SWITCH_SETTLE_S = 1.2
-"""Every process applies a switch within a second."""
 
 
 def parse_prediction(task: PredictTask, text: str) -> float:
@@ -103,5 +100,5 @@ def judge_prediction(
 def _measure(store: StoreClient, measurement: StoreMeasurement, repetitions: int) -> float:
     for name, value in measurement.switches.items():
         store.set_switch(name, value)
-    time.sleep(SWITCH_SETTLE_S)
+    store.wait_applied()
     return fmean(measurement.measure(store, seed) for seed in range(1, repetitions + 1))

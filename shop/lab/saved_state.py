@@ -8,7 +8,6 @@ experiment restores them first.
 import json
 import os
 import signal
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -24,8 +23,6 @@ from shop.faults import NONE
 from shop.lab.store_client import StoreClient
 
 FILE_NAME = "restore.json"
-SETTLE_S = 1.0
-"""After a second, every process applies a switch that was set just before, so any process may be asked for it."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -100,10 +97,11 @@ def restore_afterwards(
     Raises:
         ConfigurationError: another experiment is running, a fault is already set, or the store lacks a switch, a
             parameter or a fault.
+        ServiceUnavailable: the store does not answer, or a process of it applies no change of a switch.
         ExperimentInterrupted: a signal stopped the block; the store has been restored.
     """
     restore_after_kill(store, folder, report)
-    time.sleep(SETTLE_S)
+    store.wait_applied()  # otherwise the answer may be of a process that does not know the latest value
     before = store.switches()
     saved = _save_state(store, before, set(names), set(parameters), set(faults), edits_price=edits_price)
     saved = replace(saved, own_products=tuple(own_products))

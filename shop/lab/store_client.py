@@ -21,6 +21,9 @@ PAGE_SIZE = 100
 """The most products of one page of the product list."""
 READY_TIMEOUT_S = 60.0
 READY_POLL_S = 0.1
+APPLY_TIMEOUT_S = 10.0
+"""Ten times as long as a process of a healthy store needs."""
+APPLY_POLL_S = 0.05
 FAULTABLE = frozenset({"postgres", "cache", "broker", "payments"})
 """The dependencies that faults affect, by their names in ``/readyz``."""
 WARM_UP_THREADS = 8
@@ -79,6 +82,20 @@ class StoreClient:
             ServiceUnavailable: the store does not answer.
         """
         self._put(f"{API}/switches/{name}", {"value": value}, f"{name}={value}")
+
+    def wait_applied(self, timeout_s: float = APPLY_TIMEOUT_S) -> None:
+        """Wait until every web process applies the stored values of switches and parameters.
+
+        Raises:
+            ServiceUnavailable: a process does not apply them in time.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not self._get(f"{API}/switches")["applied"]:
+            if time.monotonic() > deadline:
+                raise ServiceUnavailable(
+                    f"A web process of the store applies no change of a switch: see {self.base_url}/readyz."
+                )
+            time.sleep(APPLY_POLL_S)
 
     def faults(self) -> dict[str, str]:
         """Return the faults that this store's stack offers, each with its active value."""

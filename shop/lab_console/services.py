@@ -12,7 +12,7 @@ from shop.patterns.caching.valkey_client import CacheUnavailable
 from shop.patterns.observability.metrics_summary import MetricsSummary
 from shop.settings import Settings
 from shop.switches.parameters import CACHE_MEMORY, validate
-from shop.switches.registry import SwitchPoller
+from shop.switches.registry import SwitchPoller, SwitchSnapshot
 from shop.switches.store import SwitchStore
 
 
@@ -47,6 +47,14 @@ class LabConsoleServices:
     max_memory: MaxMemory | None
     summarise: Callable[[], MetricsSummary]
     latest_mails: Callable[[int], Sequence[StoredMail]]
+
+    def switches_applied(self) -> bool:
+        """Return whether every web process applies the stored values of switches and parameters.
+
+        A process that is starting does not count: it reads the values before its first request.
+        """
+        stored = SwitchSnapshot.from_stored(self.switch_store.load())
+        return set(self.summarise().switch_snapshots) == {stored.digest}
 
     def set_switch(self, name: str, value: str) -> None:
         """Set one switch; every process applies it within a second, this one at once.

@@ -39,6 +39,7 @@ class SwitchList(ApiModel):
     """All switches."""
 
     items: list[SwitchAnswer]
+    applied: bool = Field(description="Whether every web process applies the stored values of switches and parameters.")
 
 
 def create_api(services: LabConsoleServices) -> ApiBlueprint:
@@ -48,7 +49,7 @@ def create_api(services: LabConsoleServices) -> ApiBlueprint:
     @api.get("", responses={200: SwitchList})
     def list_switches() -> Any:
         """List every switch and its value."""
-        return {"items": describe_all(services.poller)}, NO_STORE_HEADERS
+        return {"items": describe_all(services.poller), "applied": services.switches_applied()}, NO_STORE_HEADERS
 
     @api.put("/<name>", operation_id="set_switch", responses={200: SwitchAnswer, 422: ProblemDetails})
     def put_switch(path: SwitchPath, body: SwitchChange) -> Any:

@@ -8,6 +8,7 @@ Source: Pete Hodgson, "Feature Toggles" (2017): decide at the edge, not in the m
 """
 
 import threading
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -192,6 +193,11 @@ class SwitchSnapshot:
         """Return the values of the switches by name."""
         return dict(zip(SWITCHES, self.values, strict=True))
 
+    @property
+    def digest(self) -> int:
+        """Return a number of 32 bits: two processes with the same one have the same values."""
+        return zlib.crc32(repr((self.values, self.parameters)).encode())
+
 
 def validate(name: str, value: str, *, allow_unsafe: bool) -> None:
     """Refuse a value that a switch cannot take.
@@ -226,6 +232,7 @@ class SwitchPoller:
         load: reads the stored values; if it raises, the last snapshot stays.
         refresh_s: seconds between two reads.
         on_failure: called with the error of each failed read.
+        on_read: called with each snapshot, also an unchanged one.
     """
 
     def __init__(
@@ -233,10 +240,12 @@ class SwitchPoller:
         load: Callable[[], Mapping[str, str]],
         refresh_s: float,
         on_failure: Callable[[Exception], None] = lambda error: None,
+        on_read: Callable[[SwitchSnapshot], None] = lambda snapshot: None,
     ) -> None:
         self._load = load
         self._refresh_s = refresh_s
         self._on_failure = on_failure
+        self._on_read = on_read
         self._snapshot = SwitchSnapshot.from_stored({})
         self._lock = threading.Lock()  # a read that began before a change must not overwrite the read that saw it
         self._stopped = threading.Event()
@@ -251,6 +260,7 @@ class SwitchPoller:
         with self._lock:
             try:
                 self._snapshot = SwitchSnapshot.from_stored(self._load())
+                self._on_read(self._snapshot)
             except Exception as error:  # noqa: BLE001 - whatever the store raises, the last snapshot is still good
                 self._on_failure(error)
 

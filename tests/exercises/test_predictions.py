@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 
+import httpx
 import pytest
 
 from shop.demo_accounts import ADMIN, DEMO_PASSWORD
 from shop.exercises.definition import EXERCISES, load_definition
 from shop.exercises.measurements.hit_rate import MEASUREMENT, PRODUCTS
-from shop.exercises.prediction import SWITCH_SETTLE_S, judge_prediction
+from shop.exercises.prediction import judge_prediction
 from shop.exercises.progress import ExerciseProgress, ProgressFile
 from shop.exercises.verdict import CannotJudge
 from shop.lab.saved_state import FILE_NAME
@@ -20,7 +21,7 @@ from shop.switches.registry import SwitchSnapshot
 from shop.switches.store import SwitchStore
 from tests.support.accounts import CHEAP
 from tests.support.factories import make_category, make_product, make_user
-from tests.support.polling import let_pass, until
+from tests.support.polling import until
 from tests.support.web_server import WebServer
 
 pytestmark = pytest.mark.xdist_group("exercise-store")  # one process, one store
@@ -132,11 +133,21 @@ def test_second_check_names_the_first_and_restores_it_when_killed(shop, predicte
     assert products_on_sale(store) == []
 
 
+def test_wait_ends_when_every_process_applies_a_switch(store):
+    for value in ("off", "on", "off"):
+        store.set_switch("cache.jitter", value)
+        store.wait_applied()
+        answers = [httpx.get(f"{store.base_url}/api/v1/switches").json() for _ in range(20)]  # of either process
+        assert {item["value"] for answer in answers for item in answer["items"] if item["name"] == "cache.jitter"} == {
+            value
+        }
+
+
 def test_bypassed_cache_could_not_be_judged(store):
     store.set_switch("cache.shared", "off")
     for name, value in MEASUREMENT.switches.items():
         if name != "cache.shared":
             store.set_switch(name, value)
-    let_pass(SWITCH_SETTLE_S)
+    store.wait_applied()
     with pytest.raises(CannotJudge, match="fwd=bypass"):
         MEASUREMENT.measure(store, 1)

@@ -185,8 +185,10 @@ def test_every_value_of_a_switch_changes_something_measurable(client, runtime, b
 
 def test_list_shows_every_switch_with_values_and_current_value(client):
     client.put("/api/v1/switches/cache.shared", json={"value": "off"})
-    items = {item["name"]: item for item in client.get("/api/v1/switches").json["items"]}
+    answer = client.get("/api/v1/switches").json
+    items = {item["name"]: item for item in answer["items"]}
     assert set(items) == set(SWITCHES)
+    assert answer["applied"] is True, "the one process applies what it has set"
     assert items["cache.shared"]["value"] == "off"
     assert items["cache.shared"]["default"] == "on"
     assert all(item["teaches"] for item in items.values())

@@ -11,6 +11,7 @@ HTTP_IN_FLIGHT = "shop_http_in_flight"
 DB_QUERIES = "shop_db_queries_total"
 DB_RETRIES = "shop_db_retries_total"
 DEGRADED = "shop_degraded_total"
+SWITCH_SNAPSHOT = "shop_switches_snapshot"
 
 CACHE_PREFIX = "shop_cache_"
 CACHE_LOOKUPS = "shop_cache_lookups_total"

@@ -50,6 +50,12 @@ class ProcessMetrics:
             multiprocess_mode="livesum",
         )
         """The request middleware counts it up and down."""
+        self.switch_snapshot = Gauge(
+            metric_names.SWITCH_SNAPSHOT,
+            "Digest of the switches' values in each process; a process that differs has not applied a change yet.",
+            registry=self.registry,
+            multiprocess_mode="liveall",
+        )
         self._queries = Counter(
             metric_names.DB_QUERIES, "Database statements run for requests.", registry=self.registry
         )

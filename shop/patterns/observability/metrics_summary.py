@@ -56,6 +56,8 @@ class MetricsSummary:
     """Time-to-live class to the number of loader calls."""
     edge: EdgeSums | None = None
     """``None`` without an edge in front of the server."""
+    switch_snapshots: tuple[int, ...] = ()
+    """For each live process, the digest of the switches that it applies."""
 
     @property
     def queries_per_request(self) -> float | None:
@@ -90,6 +92,7 @@ def summarise(samples: Iterable[Sample]) -> MetricsSummary:
     requests = failed = queries = 0
     layers: dict[str, tuple[int, int]] = {}
     loads: Counter[str] = Counter()
+    snapshots: list[int] = []
     for sample in samples:
         count = int(sample.value)
         if sample.name == metric_names.HTTP_REQUESTS:
@@ -103,5 +106,7 @@ def summarise(samples: Iterable[Sample]) -> MetricsSummary:
             layers[sample.labels["layer"]] = (lookups + count, hits + hit)
         elif sample.name == metric_names.CACHE_LOADS:
             loads[sample.labels["ttl_class"]] += count
+        elif sample.name == metric_names.SWITCH_SNAPSHOT:
+            snapshots.append(count)
     in_order = tuple(CacheLayer(name, lookups, hits) for name, (lookups, hits) in sorted(layers.items()))
-    return MetricsSummary(requests, failed, queries, in_order, loads)
+    return MetricsSummary(requests, failed, queries, in_order, loads, switch_snapshots=tuple(snapshots))
