@@ -17,21 +17,24 @@ from rich.markdown import Markdown
 
 from shop.atomic_files import atomic_write
 from shop.cli import EXIT_FAILED, SIGNAL_EXIT
-from shop.cli.exercise_output import changed_note, map_lines, print_verdict, to_dict
+from shop.cli.exercise_output import changed_note, held_note, map_lines, print_verdict, to_dict
 from shop.cli.exercise_watch import check_on_save
 from shop.cli.output import emit
 from shop.errors import ConfigurationError
-from shop.exercises.definition import ATTEMPT, CHAPTERS, PAGE, WHY, ExerciseDefinition, load_definitions
+from shop.exercises.definition import CHAPTERS, PAGE, WHY, ExerciseDefinition, load_definitions
 from shop.exercises.exercise_list import advise_next, exercise_state, find_exercise
 from shop.exercises.grader_version import grader_version
 from shop.exercises.hints import LEVELS, HintList
 from shop.exercises.progress import ExerciseProgress, ProgressFile
 from shop.exercises.server_addresses import ServerAddresses
+from shop.exercises.tasks import FindTask
 from shop.exercises.verdict import CheckVerdict
+from shop.lab.restore_file import read_holder
 from shop.settings import PROJECT_ROOT, load_settings
 
 SEED = 1
 """Of the checks' random numbers: the same answer gets the same verdict."""
+_url = click.option("--url", help="Address of the store.  [default: the running stack]")
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 
 
@@ -48,7 +51,7 @@ def list_(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     document = [to_dict(one, progress.get(one.slug, ExerciseProgress())) for one in definitions.values()]
     lines = [
         f"{one.label} {exercise_state(progress.get(one.slug)):<7} {one.kind:<8} {one.minutes:>3} min  {one.title}"
-        f"{changed_note(one, progress.get(one.slug))}"
+        f"{changed_note(one, progress.get(one.slug))}{held_note(one, _holder())}"
         for one in definitions.values()
     ]
     emit(document, "\n".join(lines), as_json=as_json)
@@ -59,7 +62,7 @@ def map_() -> None:
     """Draw your progress through the chapters, and advise the next exercise."""
     definitions, progress = load_definitions(), _progress_file().load()
     console = Console()
-    for line in map_lines(definitions, progress):
+    for line in map_lines(definitions, progress, _holder()):
         console.print(line, highlight=False, soft_wrap=True)
     following = advise_next(definitions, progress)
     advice = f"Next: shop exercise start {following.number}" if following else "All exercises are passed."
@@ -68,8 +71,9 @@ def map_() -> None:
 
 @exercise.command()
 @click.argument("n")
-def start(n: str) -> None:
-    """Begin exercise N: copy its untouched file for you, and say where its page is."""
+@_url
+def start(n: str, url: str | None) -> None:
+    """Begin exercise N: copy its untouched file for you, or set it up on the store, and say where its page is."""
     definition, file = _find(n), _progress_file()
     progress = file.of(definition.slug)
     file.save(definition.slug, progress.with_changes(begun_at=progress.begun_at or _now()))
@@ -78,6 +82,9 @@ def start(n: str) -> None:
     if definition.predict is not None:
         click.echo(f"Asked  {definition.predict.question}")
         click.echo(f"Then   shop exercise predict {definition.number} VALUE   (a number of {definition.predict.unit})")
+        return
+    if definition.find is not None:
+        _start_find(definition, definition.find, url)
         return
     path = _attempt_path(definition)
     if path.exists():
@@ -90,17 +97,25 @@ def start(n: str) -> None:
 
 @exercise.command()
 @click.argument("n")
-@click.argument("value")
-def predict(n: str, value: str) -> None:
-    """Store VALUE as your prediction in exercise N."""
-    from shop.exercises.prediction import parse_prediction
-
+@click.argument("value", nargs=-1, required=True)
+def predict(n: str, value: tuple[str, ...]) -> None:
+    """Store VALUE as your prediction, or as your answer in words, in exercise N."""
     definition, file = _find(n), _progress_file()
-    if definition.predict is None:
-        raise ConfigurationError(f"Exercise {definition.label} asks for no prediction: you write code in it.")
-    prediction = parse_prediction(definition.predict, value)
     progress = file.of(definition.slug)
     begun_at = progress.begun_at or _now()
+    if definition.find is not None:
+        from shop.exercises.finding import parse_answer
+
+        answer = parse_answer(definition.find, " ".join(value))
+        file.save(definition.slug, progress.with_changes(begun_at=begun_at, answer=answer))
+        click.echo(f"Your answer: {answer}.")
+        click.echo(f"Then   shop exercise check {definition.number}   (needs the running store)")
+        return
+    from shop.exercises.prediction import parse_prediction
+
+    if definition.predict is None:
+        raise ConfigurationError(f"Exercise {definition.label} asks for no prediction: you write in {definition.file}.")
+    prediction = parse_prediction(definition.predict, " ".join(value))
     file.save(definition.slug, progress.with_changes(begun_at=begun_at, prediction=prediction))
     click.echo(f"Your prediction: {prediction:g} {definition.predict.unit}.")
     click.echo(f"Then   shop exercise check {definition.number}   (needs the running store)")
@@ -108,7 +123,7 @@ def predict(n: str, value: str) -> None:
 
 @exercise.command()
 @click.argument("n")
-@click.option("--url", help="Address of the store.  [default: the running stack]")
+@_url
 @click.option("--watch", is_flag=True, help="Check again on each save of your file, until Ctrl-C.")
 @_json
 def check(n: str, url: str | None, watch: bool, as_json: bool) -> None:  # noqa: FBT001
@@ -165,16 +180,22 @@ def solution(n: str, give_up: bool) -> None:  # noqa: FBT001
 @exercise.command()
 @click.argument("n")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def reset(n: str, yes: bool) -> None:  # noqa: FBT001
-    """Begin exercise N again: its untouched file replaces yours, and your progress in it is deleted."""
+@_url
+def reset(n: str, yes: bool, url: str | None) -> None:  # noqa: FBT001
+    """Begin exercise N again: its untouched file replaces yours, your progress in it is deleted, the store restored."""
     definition, file = _find(n), _progress_file()
     path = _attempt_path(definition)
-    question = f"Overwrite {_shown(path)} and delete" if definition.kind == "build" and path.exists() else "Delete"
+    question = f"Overwrite {_shown(path)} and delete" if definition.file and path.exists() else "Delete"
     if not yes:
         if not sys.stdin.isatty():
             raise ConfigurationError("There is no terminal to ask in: repeat the command with --yes.")
         click.confirm(f"{question} your progress in exercise {definition.label}?", abort=True)
-    if definition.kind == "build":
+    if _holder() == definition.name:
+        from shop.cli.exercise_store import end_case
+
+        end_case(definition, url)
+        click.echo("The store is restored.")
+    if definition.file:
         _copy_attempt(definition, path)
     file.save(definition.slug, ExerciseProgress())
     click.echo(f"Exercise {definition.label} is as it was: shop exercise start {definition.number}")
@@ -200,25 +221,57 @@ def new(slug: str, chapter: str) -> None:
 def _check_once(definition: ExerciseDefinition, url: str | None, *, as_json: bool = False) -> CheckVerdict:
     """Check an answer, store the outcome in the progress, and print it."""
     file = _progress_file()
-    if definition.predict is not None:
-        verdict = _check_prediction(definition, file.of(definition.slug), url)
-    else:
-        verdict = _check_build(definition)
+    verdict = _check(definition, file.of(definition.slug), url)
     progress = file.of(definition.slug).after_check(verdict, _now(), grader_version(definition))
     file.save(definition.slug, progress)
     if as_json:
         emit({"exercise": definition.name, **verdict.to_dict()}, "", as_json=True)
     else:
-        print_verdict(definition, verdict)
+        print_verdict(definition, verdict, _holder())
     return verdict
 
 
-def _check_build(definition: ExerciseDefinition) -> CheckVerdict:
-    from shop.exercises.attempt_runner import check_attempt
+def _start_find(definition: ExerciseDefinition, task: FindTask, url: str | None) -> None:
+    from shop.cli.exercise_store import begin_case
 
+    file = _progress_file()
+    click.echo(f"Asked  {task.question}")
+    click.echo("Sets up the exercise on the running store (about ten seconds) …")
+    variant, text = begin_case(definition, file.of(definition.slug), url)
+    file.save(definition.slug, file.of(definition.slug).with_changes(variant=variant))
+    click.echo(f"\n{text}\n")
+    click.echo(f"Then   shop exercise predict {definition.number} {task.form}")
+    if _holder() == definition.name:
+        click.echo(
+            f"The store is changed now, until you pass or until `shop exercise reset {definition.number}`."
+            " An experiment or the check of another exercise restores it, too."
+        )
+
+
+def _check(definition: ExerciseDefinition, progress: ExerciseProgress, url: str | None) -> CheckVerdict:
+    if definition.find is not None:
+        from shop.cli.exercise_store import check_case
+
+        return check_case(definition, progress, url)
+    if definition.predict is not None:
+        return _check_prediction(definition, progress, url)
     path = _attempt_path(definition)
     if not path.is_file():
         raise ConfigurationError(f"{_shown(path)} is missing: `shop exercise start {definition.number}` makes it.")
+    if definition.decide is not None:
+        from shop.cli.exercise_store import check_written
+
+        return check_written(definition, path, url)
+    if definition.audit is not None:
+        from shop.exercises.audit import check_audit
+
+        return check_audit(definition, path.parent)
+    return _check_build(definition, path)
+
+
+def _check_build(definition: ExerciseDefinition, path: Path) -> CheckVerdict:
+    from shop.exercises.attempt_runner import check_attempt
+
     return check_attempt(definition, path, SEED, _lend_servers)
 
 
@@ -269,17 +322,26 @@ def _find(name: str) -> ExerciseDefinition:
     return find_exercise(load_definitions(), name)
 
 
+def _holder() -> str:
+    """Return the folder name of the exercise for which the store is changed; empty if there is none."""
+    return read_holder(load_settings().var_dir / "lab")
+
+
 def _progress_file() -> ProgressFile:
     return ProgressFile(load_settings().var_dir)
 
 
 def _attempt_path(definition: ExerciseDefinition) -> Path:
-    return load_settings().exercises_dir / definition.name / ATTEMPT
+    return load_settings().exercises_dir / definition.name / (definition.file or "")
 
 
 def _copy_attempt(definition: ExerciseDefinition, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, definition.page(ATTEMPT), mode=0o644)
+    if definition.audit is not None:
+        from shop.exercises.audit import copy_patient
+
+        copy_patient(definition.audit, path.parent)
+    atomic_write(path, definition.page(path.name), mode=0o644)
 
 
 def _shown(path: Path) -> str:

@@ -1,17 +1,18 @@
 """How ``shop exercise`` shows progress and verdicts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 from rich.console import Console
+from rich.markdown import Markdown
 from rich.markup import escape
 
 from shop.exercises.definition import CHAPTERS, ExerciseDefinition
 from shop.exercises.exercise_list import Definitions, ProgressBySlug, exercise_state
 from shop.exercises.grader_version import check_has_changed
 from shop.exercises.progress import ExerciseProgress
-from shop.exercises.verdict import CheckVerdict
+from shop.exercises.verdict import CheckVerdict, PointComparison
 
 COLOURS = {"passed": "green", "not yet": "yellow", "could not judge": "magenta"}
 MARKS = {"passed": "[green]●[/]", "begun": "[yellow]◐[/]", "open": "○"}
@@ -27,8 +28,14 @@ def to_dict(definition: ExerciseDefinition, progress: ExerciseProgress) -> dict[
     return {**definition.model_dump(mode="json", include=set(fields)), **state}
 
 
-def map_lines(definitions: Definitions, progress: ProgressBySlug) -> Iterator[str]:
-    """Yield the lines of the map: the chapters, and a mark for the state of each exercise."""
+def map_lines(definitions: Definitions, progress: ProgressBySlug, holder: str = "") -> Iterator[str]:
+    """Yield the lines of the map: the chapters, and a mark for the state of each exercise.
+
+    Args:
+        definitions: all exercises by slug.
+        progress: by slug.
+        holder: folder name of the exercise for which the store is changed.
+    """
     for chapter, title in CHAPTERS.items():
         members = [one for one in definitions.values() if one.chapter == chapter]
         if not members:
@@ -39,7 +46,7 @@ def map_lines(definitions: Definitions, progress: ProgressBySlug) -> Iterator[st
             state = exercise_state(progress.get(one.slug))
             after = [definitions[slug].label for slug in one.prerequisites]
             advice = f"  (after {', '.join(after)})" if after and state == "open" else ""
-            note = changed_note(one, progress.get(one.slug))
+            note = changed_note(one, progress.get(one.slug)) + held_note(one, holder)
             yield f"  {MARKS[state]} {one.label} {escape(one.title)}, {state}{advice}{note}"
 
 
@@ -49,13 +56,32 @@ def changed_note(definition: ExerciseDefinition, progress: ExerciseProgress | No
     return f"  (its check has changed: shop exercise check {definition.number})" if is_changed else ""
 
 
-def print_verdict(definition: ExerciseDefinition, verdict: CheckVerdict) -> None:
-    """Print the verdict: its word and colour, and for a failure what was done, expected and seen, and where to look."""
+def held_note(definition: ExerciseDefinition, holder: str) -> str:
+    """Return a note if the store is changed for an exercise; otherwise an empty text.
+
+    Args:
+        definition: the exercise.
+        holder: folder name of the exercise for which the store is changed.
+    """
+    is_held = holder == definition.name
+    return f"  (the store is changed for it: shop exercise reset {definition.number} restores it)" if is_held else ""
+
+
+def print_verdict(definition: ExerciseDefinition, verdict: CheckVerdict, holder: str = "") -> None:
+    """Print the verdict: its word and colour, and for a failure what was done, expected and seen, and where to look.
+
+    Args:
+        definition: the exercise.
+        verdict: of its check.
+        holder: folder name of the exercise for which the store is still changed.
+    """
     console = Console()
     colour = COLOURS[verdict.verdict]
     title = escape(f"{definition.label} {definition.title}")
     console.print(f"[bold {colour}]{verdict.verdict}[/]: {title}", highlight=False, soft_wrap=True)
     rows = _prediction_rows(definition, verdict)
+    if verdict.answer:
+        rows["answered"] = verdict.answer
     if verdict.passed:
         rows["passed"] = ", ".join(verdict.passed)
     if verdict.failure is not None:
@@ -71,8 +97,27 @@ def print_verdict(definition: ExerciseDefinition, verdict: CheckVerdict) -> None
         click.echo("\nYour code printed:")
         for line in verdict.output.rstrip().splitlines()[-SHOWN_OUTPUT_LINES:]:
             click.echo(line[:SHOWN_LINE_CHARS])
-    if verdict.verdict == "passed":
+    if verdict.verdict == "not yet" and holder == definition.name:
+        click.echo(
+            f"\nThe store stays changed until you pass: look again, or restore it with"
+            f" shop exercise reset {definition.number}"
+        )
+    if verdict.comparison:
+        _print_comparison(verdict.comparison)
+    elif verdict.verdict == "passed":
         click.echo(f"\nCompare with the store's own code: shop exercise solution {definition.number}")
+
+
+def _print_comparison(comparison: Sequence[PointComparison]) -> None:
+    click.echo(
+        "\nChecked by running code: each point has an answer, and your figures agree with the store. Not judged: your"
+        " reasons. Compare them with the model answer, point by point; another decision can be as good."
+    )
+    console = Console()
+    for point in comparison:
+        console.print(f"\n[bold]{escape(point.name)}[/]: {escape(point.asks)}", highlight=False, soft_wrap=True)
+        click.echo(f"\nYou wrote: {point.own}\n\nModel answer:")
+        console.print(Markdown(point.model))
 
 
 def _prediction_rows(definition: ExerciseDefinition, verdict: CheckVerdict) -> dict[str, str]:

@@ -8,7 +8,7 @@ import click
 from shop.cli.stack import SHOP
 from shop.errors import ConfigurationError
 from shop.lab.broken_books import FILE_NAME as BROKEN_BOOKS
-from shop.lab.saved_state import FILE_NAME as SAVED_STATE
+from shop.lab.restore_file import FILE_NAME as SAVED_STATE
 from shop.settings import Settings, load_settings
 from shop.stack.resetting import (
     KEPT_DATA,

@@ -1,7 +1,8 @@
 """An exercise: a folder ``NN-slug`` with ``exercise.toml`` and its pages, parsed strictly.
 
 The folder also has ``README.md`` (the page), ``hints.md`` (three graded hints) and ``why.md`` (the model answer beside
-the store's own code). A build exercise has ``attempt.py``, the file that the reader completes.
+the store's own code). Each kind has a table of its own (see ``tasks``). An exercise in which the reader writes has the
+file that the reader completes, such as ``attempt.py``.
 """
 
 import keyword
@@ -15,6 +16,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from shop.did_you_mean import did_you_mean
 from shop.errors import ConfigurationError
 from shop.exercises.check_rule import CheckRule
+from shop.exercises.tasks import AuditTask, DecideTask, FindTask
 from shop.exercises.toml_lines import find_line
 from shop.lab.strict_model import StrictModel
 from shop.settings import PROJECT_ROOT
@@ -23,6 +25,16 @@ from shop.switches.registry import SWITCHES
 EXERCISES = PROJECT_ROOT / "docs" / "exercises"
 PATTERNS = PROJECT_ROOT / "docs" / "patterns"
 DEFINITION, PAGE, HINTS, WHY, ATTEMPT = "exercise.toml", "README.md", "hints.md", "why.md", "attempt.py"
+FILES = {"build": ATTEMPT, "audit": "audit.md", "decide": "decision.md"}
+"""The file that the reader writes, by kind of exercise; the other kinds have none."""
+PROGRAMS = frozenset({"patient"})
+"""Folders of the programs that exercises audit, beside the folders of the exercises."""
+CHECKS = {
+    "find": ("answer",),
+    "audit": ("list", "serves", "repairs"),
+    "decide": ("answers", "figures"),
+}
+"""The names of the checks, by kind of exercise; an exercise of another kind has names of its own."""
 CHAPTERS = {"week": "This week", "month": "This month", "quarter": "This quarter"}
 CHECK_NAME = re.compile(r"[a-z][a-z0-9-]*")
 MAX_REPETITIONS = 1000
@@ -91,7 +103,7 @@ class ExerciseDefinition(StrictModel):
     folder: Path
     title: str
     chapter: Literal["week", "month", "quarter"]
-    kind: Literal["build", "predict"]
+    kind: Literal["build", "predict", "find", "audit", "decide"]
     level: Literal["first steps", "practice", "advanced"]
     minutes: int = Field(ge=1, le=240)
     objectives: tuple[str, ...] = Field(min_length=1)
@@ -101,13 +113,16 @@ class ExerciseDefinition(StrictModel):
     patterns: tuple[str, ...]
     """Pages of ``docs/patterns``, without the suffix."""
     file: str | None = Field(default=None, validate_default=True)
-    """The file to write; build only."""
+    """The file to write, for a kind of :data:`FILES`."""
     checks: tuple[CheckRule, ...] = Field(min_length=1)
     out_of_scope: tuple[str, ...]
     last_checked: dict[str, str] = Field(min_length=1)
     """Versions with which a person last did the exercise, by program."""
     build: BuildTask | None = Field(default=None, validate_default=True)
     predict: PredictTask | None = Field(default=None, validate_default=True)
+    find: FindTask | None = Field(default=None, validate_default=True)
+    audit: AuditTask | None = Field(default=None, validate_default=True)
+    decide: DecideTask | None = Field(default=None, validate_default=True)
 
     @field_validator("patterns")
     @classmethod
@@ -120,8 +135,11 @@ class ExerciseDefinition(StrictModel):
 
     @field_validator("checks")
     @classmethod
-    def _fit_together(cls, checks: tuple[CheckRule, ...]) -> tuple[CheckRule, ...]:
+    def _fit_together(cls, checks: tuple[CheckRule, ...], info: ValidationInfo) -> tuple[CheckRule, ...]:
         names = [check.name for check in checks]
+        kind = info.data.get("kind", "")
+        if kind in CHECKS and tuple(names) != CHECKS[kind]:
+            raise ValueError(f"an exercise of kind {kind} has the checks {', '.join(CHECKS[kind])}, in this order")
         if len(set(names)) < len(names) or not all(map(CHECK_NAME.fullmatch, names)):
             raise ValueError("each has a name of its own, in lower-case words with hyphens")
         if any(check.threshold < 0 or not 1 <= check.repetitions <= MAX_REPETITIONS for check in checks):
@@ -131,15 +149,15 @@ class ExerciseDefinition(StrictModel):
     @field_validator("file")
     @classmethod
     def _belongs_to_kind(cls, file: str | None, info: ValidationInfo) -> str | None:
-        if "kind" in info.data and file != (ATTEMPT if info.data["kind"] == "build" else None):
-            raise ValueError(f'a build exercise has file = "{ATTEMPT}", a predict exercise has no file')
+        kind = info.data.get("kind")
+        if kind and file != FILES.get(kind):
+            expected = f'file = "{FILES[kind]}"' if kind in FILES else "no file"
+            raise ValueError(f"an exercise of kind {kind} has {expected}")
         return file
 
-    @field_validator("build", "predict")
+    @field_validator("build", "predict", "find", "audit", "decide")
     @classmethod
-    def _is_the_table_of_its_kind(
-        cls, task: BuildTask | PredictTask | None, info: ValidationInfo
-    ) -> BuildTask | PredictTask | None:
+    def _is_the_table_of_its_kind(cls, task: StrictModel | None, info: ValidationInfo) -> StrictModel | None:
         kind = info.data.get("kind", info.field_name)
         if (task is not None) != (kind == info.field_name):
             raise ValueError(f"an exercise of kind {kind} has a table [{kind}] and no other")
@@ -189,8 +207,8 @@ def load_definition(folder: Path) -> ExerciseDefinition:
         definition = ExerciseDefinition.model_validate({**document, **own})
     except ValidationError as error:
         raise ConfigurationError("\n".join(_describe(path, text, fault) for fault in error.errors())) from None
-    if definition.kind == "build":
-        _require_files(folder, (ATTEMPT,))
+    if definition.file is not None:
+        _require_files(folder, (definition.file,))
     return definition
 
 
@@ -204,7 +222,7 @@ def load_definitions(folder: Path = EXERCISES) -> dict[str, ExerciseDefinition]:
     if not folder.is_dir():
         raise ConfigurationError(f"{folder} is missing: the exercises are part of a checkout of the store.")
     definitions: dict[str, ExerciseDefinition] = {}
-    for path in sorted(path for path in folder.iterdir() if path.is_dir()):
+    for path in sorted(path for path in folder.iterdir() if path.is_dir() and path.name not in PROGRAMS):
         definition = load_definition(path)
         for other in definitions.values():
             if definition.slug == other.slug or definition.number == other.number:

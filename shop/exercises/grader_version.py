@@ -16,14 +16,22 @@ def grader_version(definition: ExerciseDefinition) -> str:
     Args:
         definition: the exercise.
     """
+    content = b"".join([repr(definition.checks).encode(), *(module.read_bytes() for module in _modules(definition))])
+    return hashlib.sha256(content).hexdigest()[:DIGEST_CHARS]
+
+
+def _modules(definition: ExerciseDefinition) -> list[Path]:
     if definition.build is not None:
         interface = definition.build.interface.partition(":")[0].rpartition(".")[2]
-        modules = [HERE / "graders" / f"{definition.build.grader}.py", HERE / "interfaces" / f"{interface}.py"]
-    else:
-        assert definition.predict is not None  # noqa: S101 - an exercise has the table of its kind
-        modules = [HERE / "measurements" / f"{definition.predict.measurement}.py"]
-    content = b"".join([repr(definition.checks).encode(), *(module.read_bytes() for module in modules)])
-    return hashlib.sha256(content).hexdigest()[:DIGEST_CHARS]
+        return [HERE / "graders" / f"{definition.build.grader}.py", HERE / "interfaces" / f"{interface}.py"]
+    if definition.find is not None:
+        return [HERE / "cases" / f"{definition.find.case}.py"]
+    if definition.audit is not None:
+        return [HERE / "probes" / f"{definition.audit.probes}.py"]
+    if definition.decide is not None:
+        return [HERE / "decision.py"]
+    assert definition.predict is not None  # noqa: S101 - an exercise has the table of its kind
+    return [HERE / "measurements" / f"{definition.predict.measurement}.py"]
 
 
 def check_has_changed(definition: ExerciseDefinition, progress: ExerciseProgress | None) -> bool:

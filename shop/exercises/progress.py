@@ -15,7 +15,7 @@ from shop.exercises.verdict import CheckVerdict
 from shop.lab.strict_model import StrictModel
 
 FILE_NAME = "exercises.json"
-VERSION = 1
+VERSION = 2
 """Of the file's form. Raise it with each change, also for a new key: an older release must not drop that key."""
 
 
@@ -30,6 +30,10 @@ class ExerciseProgress(StrictModel):
     """Hints shown since the beginning."""
     gave_up: bool = False
     prediction: float | None = None
+    answer: str = ""
+    """The reader's words, in a find exercise."""
+    variant: int | None = None
+    """Number of the situation that was drawn, in a find exercise."""
     failed_check: str = ""
     """The check at which the last attempt failed."""
     grader: str = ""

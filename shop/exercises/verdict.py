@@ -45,6 +45,23 @@ class CannotJudge(Exception):
 
 
 @dataclass(frozen=True)
+class PointComparison:
+    """The reader's answer to one point beside the model answer, for the reader to compare.
+
+    Args:
+        name: of the point.
+        asks: its question.
+        own: the reader's answer.
+        model: the model answer.
+    """
+
+    name: str
+    asks: str
+    own: str
+    model: str
+
+
+@dataclass(frozen=True)
 class CheckVerdict:
     """The outcome of one check of an exercise.
 
@@ -55,7 +72,9 @@ class CheckVerdict:
         reason: why it could not be judged; otherwise empty.
         prediction: the number that the reader gave, for a predict exercise.
         measured: the measured number, for a predict exercise.
+        answer: the reader's words, for a find exercise.
         output: what the attempt printed, shortened.
+        comparison: for a decision that passed: the points, which the check has not judged.
     """
 
     verdict: VerdictName
@@ -64,7 +83,9 @@ class CheckVerdict:
     reason: str = ""
     prediction: float | None = None
     measured: float | None = None
+    answer: str = ""
     output: str = ""
+    comparison: tuple[PointComparison, ...] = ()
 
     @property
     def exit_code(self) -> int:

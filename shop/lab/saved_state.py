@@ -2,7 +2,8 @@
 
 An experiment can end with an exception, Ctrl-C, SIGTERM or kill -9. In the first three cases,
 :func:`restore_afterwards` restores the store. After kill -9, a file on disk records the old values, and the next
-experiment restores them first.
+experiment restores them first. An exercise may need a changed store for longer than its command runs: then the file
+names the exercise, and its check, its reset or the next experiment restores the store.
 """
 
 import json
@@ -20,9 +21,9 @@ import psutil
 from shop.atomic_files import atomic_write
 from shop.errors import ConfigurationError
 from shop.faults import NONE
+from shop.lab.restore_file import FILE_NAME, read_restore_file
 from shop.lab.store_client import StoreClient
 
-FILE_NAME = "restore.json"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -79,6 +80,7 @@ def restore_afterwards(
     faults: Iterable[str] = (),
     edits_price: bool = False,
     own_products: Iterable[str] = (),
+    holder: str = "",
 ) -> Iterator[Mapping[str, str]]:
     """Yield the values of all switches, and restore at the end everything that the block may change.
 
@@ -93,6 +95,8 @@ def restore_afterwards(
         faults: the faults that the block may set; all of them are cleared.
         edits_price: whether the block may change the price of the product that experiments edit.
         own_products: products that the block may add or sell again; they are withdrawn.
+        holder: folder name of an exercise that needs the changed store after the block: nothing is restored then,
+            unless the block raises. :func:`restore_after_kill` restores it later.
 
     Raises:
         ConfigurationError: another experiment is running, a fault is already set, or the store lacks a switch, a
@@ -109,46 +113,64 @@ def restore_afterwards(
     path = folder / FILE_NAME
     started = psutil.Process().create_time()
     content = {"pid": os.getpid(), "started": started, "url": store.base_url, "kept": saved.as_json()}
-    atomic_write(path, json.dumps(content))
+    atomic_write(path, json.dumps({**content, "holder": holder} if holder else content))
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise ExperimentInterrupted(number)
 
     handlers = {number: signal.signal(number, interrupt) for number in SIGNALS}
+    stays_changed = False
     try:
         yield before
+        stays_changed = bool(holder)
     finally:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the restoring
         try:
-            restore_state(store, saved)
-            path.unlink(missing_ok=True)
+            if not stays_changed:
+                restore_state(store, saved)
+                path.unlink(missing_ok=True)
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
 
 
 def restore_after_kill(store: StoreClient, folder: Path, report: Callable[[str], None]) -> None:
-    """Restore the store after a killed experiment, if one has left its restore file.
+    """Restore the store after a killed experiment, or for an exercise that had changed it, if the file says so.
+
+    Args:
+        store: a client of the store.
+        folder: the folder of the restore file.
+        report: receives a sentence about what was restored.
 
     Raises:
-        ConfigurationError: the experiment that wrote the file still runs.
+        ConfigurationError: the experiment that wrote the file still runs, or an exercise has changed another store.
     """
-    path = folder / FILE_NAME
-    if not path.exists():
+    content = read_restore_file(folder)
+    if not content:
         return
-    content = json.loads(path.read_text(encoding="utf-8"))
     if _is_running(content["pid"], content["started"]):
         raise ConfigurationError(
             f"Another experiment is running (pid {content['pid']}): wait for its end, or stop it first."
+        )
+    holder = content.get("holder")
+    if holder and content["url"] != store.base_url:
+        raise ConfigurationError(
+            f"Exercise {holder} has changed the store at {content['url']}. Restore that store first: shop exercise"
+            f" reset {holder} --url {content['url']}. If it no longer exists, delete {folder / FILE_NAME}."
         )
     if content["url"] == store.base_url:
         saved = SavedState.from_json(content["kept"])
         restore_state(store, saved)
         restored = [*saved.switches, *saved.parameters, *saved.prices]
         restored += ["the exercise's own products"] if saved.own_products else []
-        report(f"An earlier experiment was killed; restored {', '.join(restored)}.")
-    path.unlink()
+        # The names of an exercise's switches may be its answer.
+        report(
+            f"Exercise {holder} had changed the store; restored everything. `shop exercise start {holder}` sets it up."
+            if holder
+            else f"An earlier experiment was killed; restored {', '.join(restored)}."
+        )
+    (folder / FILE_NAME).unlink()
 
 
 def restore_state(store: StoreClient, saved: SavedState) -> None:

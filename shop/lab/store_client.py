@@ -185,6 +185,18 @@ class StoreClient:
         """
         return str(self._request(path).headers.get("Cache-Status", ""))
 
+    def fetch(self, path: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
+        """Request one page or API call, and return the response with its headers.
+
+        Args:
+            path: begins with a slash.
+            headers: of the request.
+
+        Raises:
+            ServiceUnavailable: the request fails.
+        """
+        return self._request(path, headers=headers)
+
     def visit_all(self, paths: Sequence[str]) -> None:
         """Request several paths, some at a time.
 
@@ -299,9 +311,11 @@ class StoreClient:
         except ValueError:
             raise ServiceUnavailable(f"The server at {self.base_url} is not a store: {path} is not JSON.") from None
 
-    def _request(self, path: str, query: Mapping[str, str | int] | None = None) -> httpx.Response:
+    def _request(
+        self, path: str, query: Mapping[str, str | int] | None = None, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
         try:
-            response = self._client.get(path, params=query)
+            response = self._client.get(path, params=query, headers=headers)
         except httpx.HTTPError as error:
             raise ServiceUnavailable(f"The store did not answer {path}: {type(error).__name__}.") from None
         if response.status_code != 200:

@@ -9,14 +9,15 @@ import pytest
 from click.testing import CliRunner
 
 from shop.cli import main
+from shop.exercises.definition import EXERCISES, load_definition
 from shop.exercises.grader_version import grader_version
 from shop.exercises.progress import ProgressFile
 from shop.stack.program import free_port
-from tests.exercises.answers import BUILD, model_answer
+from tests.exercises.answers import model_answer
 from tests.support.polling import until
 from tests.support.process_cleanup import ended_on_failure
 
-JITTER = BUILD[0]
+JITTER = load_definition(EXERCISES / "04-ttl-jitter")
 
 
 @pytest.fixture
@@ -37,6 +38,11 @@ def shop(tmp_path, monkeypatch):
         return done.exit_code, done.output
 
     return run
+
+
+def listed(shop, slug):
+    """Return what the list says of one exercise."""
+    return next(one for one in json.loads(shop("list", "--json")[1]) if one["slug"] == slug)
 
 
 def test_build_exercise_from_start_to_solution(shop, attempt):
@@ -73,7 +79,7 @@ def test_start_never_overwrites_and_reset_asks(shop, attempt):
     assert "--yes" in said
     code, _ = shop("reset", "4", "--yes")
     assert (code, attempt.read_text()) == (0, JITTER.page("attempt.py"))
-    assert json.loads(shop("list", "--json")[1])[1]["state"] == "open"
+    assert listed(shop, "ttl-jitter")["state"] == "open"
 
 
 def test_first_hint_depends_on_the_failure(shop, attempt):
@@ -92,8 +98,8 @@ def test_first_hint_depends_on_the_failure(shop, attempt):
 def test_giving_up_shows_the_solution_and_is_no_pass(shop):
     assert shop("solution", "4", "--give-up")[0] == 0
     assert shop("solution", "4")[0] == 0
-    listed = {one["slug"]: one for one in json.loads(shop("list", "--json")[1])}
-    assert (listed["ttl-jitter"]["gave_up"], listed["ttl-jitter"]["passed_at"]) == (True, None)
+    progress = listed(shop, "ttl-jitter")
+    assert (progress["gave_up"], progress["passed_at"]) == (True, None)
 
 
 def test_check_prints_one_json_document(shop):
@@ -131,7 +137,7 @@ def test_interrupted_check_is_no_verdict(shop, attempt, tmp_path):
     check.send_signal(signal.SIGINT)
     said, errors = check.communicate(timeout=60)
     assert (check.returncode, said, errors) == (128 + signal.SIGINT, "", "shop: interrupted.\n")
-    assert json.loads(shop("list", "--json")[1])[1]["checks"] == 0
+    assert listed(shop, "ttl-jitter")["checks"] == 0
 
 
 def test_changed_check_is_named_and_the_attempt_kept(shop, attempt, tmp_path):
@@ -184,4 +190,4 @@ def test_stopped_store_could_not_be_judged(shop, stopped):
     assert code == 3
     assert said.startswith("could not judge: 01 Predict a hit rate")
     assert "shop up" in said
-    assert json.loads(shop("list", "--json")[1])[0]["checks"] == 0
+    assert listed(shop, "hit-rate")["checks"] == 0
