@@ -1,0 +1,1 @@
+"""A small shop service with weaknesses: the patient of exercise 09."""
