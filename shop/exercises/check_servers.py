@@ -163,6 +163,7 @@ def _lend_schemas(urls: ServerUrls, count: int) -> Iterator[str]:
         finally:
             with suppress(psycopg.Error):
                 owner.execute(DROP_SCHEMAS)
+                owner.execute("SELECT pg_advisory_unlock_all()")  # a closed connection keeps it for a moment
 
 
 def _make_schemas(owner: "psycopg.Connection", urls: ServerUrls, count: int) -> None:

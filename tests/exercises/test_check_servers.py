@@ -15,7 +15,7 @@ from shop.errors import ConfigurationError
 from shop.exercises.check_servers import ServerUrls, lend_servers, numbered_database
 from shop.exercises.definition import EXERCISES, load_definition
 from shop.exercises.graders.attempt_servers import AttemptServers
-from shop.exercises.server_addresses import ServerAddresses
+from shop.exercises.server_addresses import SCHEMA, ServerAddresses
 from shop.exercises.verdict import CannotJudge
 from shop.stack import postgres
 from shop.stack.database_roles import STORE
@@ -129,6 +129,15 @@ def test_keys_of_something_else_are_refused_and_kept(lend, valkey):
     with pytest.raises(CannotJudge, match="no check of this checkout has made them"), lend("valkey"):
         pass
     assert valkey.get("precious") == b"1"
+
+
+def test_next_check_begins_at_once(lend, urls):
+    with psycopg.connect(urls.database, autocommit=True) as other:
+        for _ in range(20):
+            with lend("postgresql"):
+                pass
+            assert other.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [SCHEMA]).fetchone() == (True,)
+            other.execute("SELECT pg_advisory_unlock_all()")
 
 
 def test_role_of_the_store_is_enough_for_the_attempt(lend, urls, servers, settings):
