@@ -33,6 +33,8 @@ VALKEY_DATABASE = 15
 """The last of the sixteen; the store uses the first."""
 CONNECT_TIMEOUT_S = 3
 LOCK_TIMEOUT_S = 5
+OTHER_CHECK_TIMEOUT_S = 1
+"""PostgreSQL ends the session of a check a moment after the check has ended."""
 DROP_SCHEMAS = r"""
 DO $$ DECLARE one text; BEGIN
     FOR one IN SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname ~ '^exercise_check_\d+$' LOOP
@@ -170,9 +172,11 @@ def _make_schemas(owner: "psycopg.Connection", urls: ServerUrls, count: int) -> 
     import psycopg
     from psycopg import sql
 
-    locked = owner.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [SCHEMA]).fetchone()
-    if locked != (True,):
-        raise CannotJudge("A check of another checkout is using the store's PostgreSQL: wait for its end.")
+    owner.execute(f"SET lock_timeout = '{OTHER_CHECK_TIMEOUT_S}s'")
+    try:
+        owner.execute("SELECT pg_advisory_lock(hashtext(%s))", [SCHEMA])
+    except psycopg.errors.LockNotAvailable:
+        raise CannotJudge("A check of another checkout is using the store's PostgreSQL: wait for its end.") from None
     owner.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_S}s'")
     owner.execute(DROP_SCHEMAS)
     role = None

@@ -66,7 +66,7 @@ class AttemptServers:
         from sqlalchemy import create_engine, event, make_url
 
         url = make_url(_require(self._addresses.database_url, "postgresql")).set(drivername="postgresql+psycopg")
-        engine = create_engine(url, pool_size=POOL_SIZE)
+        engine = create_engine(url, pool_size=POOL_SIZE, use_native_hstore=False)
         event.listen(engine, "connect", self._prepare_session)
         self._engines.append(engine)
         return engine
