@@ -166,9 +166,9 @@ def _reserve_concurrently(database, stock, product_id):
     both_have_read = threading.Barrier(2)
 
     class Slow(type(stock)):
-        def _reserve_one(self, session, product_id, count):
+        def reserve_one(self, session, product_id, count):
             session.execute = _after(session.execute, both_have_read)
-            return super()._reserve_one(session, product_id, count)
+            return super().reserve_one(session, product_id, count)
 
     slow = Slow()
 

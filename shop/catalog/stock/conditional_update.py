@@ -34,7 +34,7 @@ class ConditionalStock:
         """See :meth:`StockStrategy.reserve`; never raises ``TransactionConflict``."""
         insufficient, sold_out = [], []
         for product_id, count in sorted(quantities.items()):
-            left = self._reserve_one(session, product_id, count)
+            left = self.reserve_one(session, product_id, count)
             if left is None:
                 insufficient.append(product_id)
             elif left == 0:
@@ -55,7 +55,7 @@ class ConditionalStock:
         """See :meth:`StockStrategy.restock`."""
         return _change(session, RESTOCK, quantities)
 
-    def _reserve_one(self, session: Session, product_id: int, count: int) -> int | None:
+    def reserve_one(self, session: Session, product_id: int, count: int) -> int | None:
         """Reserve pieces of one product; return the pieces still available, or ``None`` if there were too few."""
         return session.execute(RESERVE, {"product": product_id, "pieces": count}).scalar_one_or_none()
 

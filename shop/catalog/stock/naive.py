@@ -33,7 +33,8 @@ class NaiveStock(ConditionalStock):
         """See :meth:`StockStrategy.restock`; overwrites concurrent changes."""
         return self._rewrite(session, quantities, on_hand=1, reserved=0)
 
-    def _reserve_one(self, session: Session, product_id: int, count: int) -> int | None:
+    def reserve_one(self, session: Session, product_id: int, count: int) -> int | None:
+        """Reserve pieces of one product; overwrites concurrent changes."""
         row = session.execute(READ_STOCK, {"product": product_id}).one_or_none()
         if row is None or row.reserved + count > row.on_hand:
             return None

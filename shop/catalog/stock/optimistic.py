@@ -26,7 +26,12 @@ class OptimisticStock(ConditionalStock):
 
     attempts: ClassVar[int] = ATTEMPTS
 
-    def _reserve_one(self, session: Session, product_id: int, count: int) -> int | None:
+    def reserve_one(self, session: Session, product_id: int, count: int) -> int | None:
+        """Reserve pieces of one product.
+
+        Raises:
+            TransactionConflict: a concurrent transaction has changed the row.
+        """
         row = session.execute(READ_STOCK, {"product": product_id}).one_or_none()
         if row is None or row.reserved + count > row.on_hand:
             return None

@@ -19,7 +19,8 @@ WRITE_RESERVED = update(ITEMS).where(ITEM.product_id == bindparam("product")).va
 class PessimisticStock(ConditionalStock):
     """Locks the row, reads it, and writes the new reservation."""
 
-    def _reserve_one(self, session: Session, product_id: int, count: int) -> int | None:
+    def reserve_one(self, session: Session, product_id: int, count: int) -> int | None:
+        """Reserve pieces of one product, after locking its row."""
         row = session.execute(LOCK_STOCK, {"product": product_id}).one_or_none()
         if row is None or row.reserved + count > row.on_hand:
             return None

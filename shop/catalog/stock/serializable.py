@@ -22,7 +22,8 @@ class SerializableStock(ConditionalStock):
     isolation: ClassVar[str | None] = "SERIALIZABLE"
     attempts: ClassVar[int] = ATTEMPTS
 
-    def _reserve_one(self, session: Session, product_id: int, count: int) -> int | None:
+    def reserve_one(self, session: Session, product_id: int, count: int) -> int | None:
+        """Reserve pieces of one product; the database detects a conflict."""
         row = session.execute(READ_STOCK, {"product": product_id}).one_or_none()
         if row is None or row.reserved + count > row.on_hand:
             return None
