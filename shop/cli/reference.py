@@ -2,17 +2,20 @@
 
 Some pages are generated whole. In all other pages, only the text between a marker and its end is generated:
 ``<!-- figure: cache-aside -->`` is the run stored in ``docs/figures/cache-aside.json``, ``<!-- table: calls -->`` a
-table from the code or over all stored runs. A test compares, so the docs always agree with the code.
+table from the code or over all stored runs, ``<!-- chapter: week -->`` and ``<!-- practice: cache-aside -->`` the
+exercises of a chapter and of a pattern. A test compares, so the docs always agree with the code.
 """
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from shop.cli import reference_tables
+from shop.cli.reference_exercises import chapter_table, practice_list
+from shop.exercises.definition import ExerciseDefinition, load_definitions
 from shop.lab import markdown_table, report
 from shop.lab.experiment import load_experiments
 from shop.lab.reference import experiments_page
@@ -22,7 +25,7 @@ from shop.settings import PROJECT_ROOT
 DOCS = PROJECT_ROOT / "docs"
 FIGURES = DOCS / "figures"
 PATTERNS = DOCS / "patterns"
-REGION = re.compile(r"(<!-- (figure|table): ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+REGION = re.compile(r"(<!-- (figure|table|chapter|practice): ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 TABLES: Mapping[str, Callable[[Mapping[str, Result]], str]] = {
     "calls": lambda runs: reference_tables.api_calls_table(),
     "refusals": lambda runs: reference_tables.problems_table(),
@@ -42,7 +45,7 @@ def build_pages() -> dict[Path, str]:
     """Return every file that is generated, whole or in part, with its new text.
 
     Raises:
-        KeyError: a marker names a figure or table that does not exist.
+        KeyError: a marker names a figure, table, chapter or pattern that does not exist.
     """
     runs, experiments = load_runs(), load_experiments().values()
     whole = {
@@ -52,7 +55,9 @@ def build_pages() -> dict[Path, str]:
     }
     pictures = {DOCS / "images" / f"{name}.svg": f"{report.draw_picture(run)}\n" for name, run in runs.items()}
     pages = [PROJECT_ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
-    in_part = {page: fill_regions(page.read_text(encoding="utf-8"), runs) for page in pages if page not in whole}
+    exercises = list(load_definitions().values())
+    texts = {page: page.read_text(encoding="utf-8") for page in pages if page not in whole}
+    in_part = {page: fill_regions(text, runs, exercises) for page, text in texts.items()}
     return {**whole, **pictures, **in_part}
 
 
@@ -61,17 +66,23 @@ def load_runs() -> dict[str, Result]:
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FIGURES.glob("*.json"))}
 
 
-def fill_regions(text: str, runs: Mapping[str, Result]) -> str:
+def fill_regions(text: str, runs: Mapping[str, Result], exercises: Sequence[ExerciseDefinition]) -> str:
     """Return a page with new text between its markers.
 
     Args:
         text: the page, as Markdown.
         runs: the stored runs by name.
+        exercises: all exercises.
     """
+    make: Mapping[str, Callable[[str], str]] = {
+        "figure": lambda name: markdown_table.result_table(runs[name]),
+        "table": lambda name: TABLES[name](runs),
+        "chapter": lambda name: chapter_table(name, exercises),
+        "practice": lambda name: practice_list(name, exercises),
+    }
 
     def generate(region: re.Match[str]) -> str:
         start, kind, name, end = region.groups()
-        content = markdown_table.result_table(runs[name]) if kind == "figure" else TABLES[name](runs)
-        return f"{start}{content}\n{end}"
+        return f"{start}{make[kind](name)}\n{end}"
 
     return REGION.sub(generate, text)
