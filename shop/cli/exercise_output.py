@@ -125,4 +125,4 @@ def _prediction_rows(definition: ExerciseDefinition, verdict: CheckVerdict) -> d
         return {}
     unit = definition.predict.unit
     rows = {"predicted": f"{verdict.prediction:g} {unit}"}
-    return rows if verdict.measured is None else {**rows, "measured": f"{verdict.measured:.1f} {unit}"}
+    return rows if verdict.measured is None else {**rows, "measured": f"{round(verdict.measured, 1):g} {unit}"}

@@ -61,8 +61,15 @@ def check_prediction(
     except ConfigurationError as error:
         return CheckVerdict("could not judge", reason=str(error), prediction=prediction)
     try:
+        _require_faults(store, measurement)
         restored = restore_afterwards(
-            store, lab_dir, measurement.switches, report, own_products=measurement.own_products
+            store,
+            lab_dir,
+            measurement.switches,
+            report,
+            parameters=measurement.parameters,
+            faults=measurement.faults,
+            own_products=measurement.own_products,
         )
         with restored:
             measured = _measure(store, measurement, rule.repetitions)
@@ -91,14 +98,29 @@ def judge_prediction(
         rule.name,
         f"{measurement.did}{times}.",
         f"your prediction, {prediction:g} {unit}, give or take {rule.threshold:g}.",
-        f"{measured:.1f} {unit}.",
+        f"{round(measured, 1):g} {unit}.",
         measurement.look,
     )
     return CheckVerdict("not yet", (), failure, prediction=prediction, measured=measured)
 
 
+def _require_faults(store: StoreClient, measurement: StoreMeasurement) -> None:
+    """Require that the stack runs the servers that the measurement breaks.
+
+    Raises:
+        CannotJudge: it does not.
+    """
+    if missing := sorted(set(measurement.faults) - set(store.faults() if measurement.faults else ())):
+        raise CannotJudge(
+            f"This exercise breaks the {', '.join(missing)}, and the store's own stack does not run it: start the store"
+            " with `shop up`, without the address of that server in the settings."
+        )
+
+
 def _measure(store: StoreClient, measurement: StoreMeasurement, repetitions: int) -> float:
     for name, value in measurement.switches.items():
         store.set_switch(name, value)
+    for name, number in measurement.parameters.items():
+        store.set_parameter(name, number)
     store.wait_applied()
     return fmean(measurement.measure(store, seed) for seed in range(1, repetitions + 1))

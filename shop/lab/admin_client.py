@@ -47,3 +47,9 @@ class AdminClient:
         """Cancel an order of any customer."""
         with suppress(httpx.HTTPError):
             self._client.post(f"{API}/orders/{public_id}/cancel")
+
+    def ship_order(self, public_id: str) -> int:
+        """Ship an order of any customer; return the HTTP status of the response, 0 if there is none."""
+        with suppress(httpx.HTTPError):
+            return self._client.post(f"{API}/admin/orders/{public_id}/ship").status_code
+        return 0

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
-from typing import Self
+from typing import Any, Self
 
 import httpx
 
@@ -53,11 +53,16 @@ class GuestClient:
         with suppress(httpx.HTTPError):
             self._client.post(f"{API}/cart/items", json={"product": slug, "quantity": 1})
 
-    def check_out(self) -> str:
-        """Check out the cart; return the order's number, or an empty text if no order was placed."""
+    def check_out(self, token: str = "tok_ok") -> str:  # noqa: S107 - a token of the simulator
+        """Check out the cart; return the order's number, or an empty text if no order was placed.
+
+        Args:
+            token: the payment token.
+        """
         with suppress(httpx.HTTPError):
+            body = {**CHECKOUT_DETAILS, "payment": {"token": token}}
             key = {"Idempotency-Key": secrets.token_hex(16)}
-            response = self._client.post(f"{API}/checkout", json=CHECKOUT_DETAILS, headers=key)
+            response = self._client.post(f"{API}/checkout", json=body, headers=key)
             if response.status_code == 201:
                 order = response.json()["order"]
                 self._order = str(order["id"])
@@ -95,6 +100,20 @@ class GuestClient:
             orders = self._client.get(f"{API}/orders").json()["items"]
             return any(order["id"] == self._order and order["status"] == "paid" for order in orders)
         return False
+
+    def orders(self) -> list[dict[str, Any]]:
+        """Return the guest's own orders, the newest first."""
+        with suppress(httpx.HTTPError):
+            response = self._client.get(f"{API}/orders")
+            if response.status_code == 200:  # 401: she has none
+                return list(response.json()["items"])
+        return []
+
+    def cancel_orders(self) -> None:
+        """Cancel each of the guest's own orders, if it can be cancelled."""
+        for order in self.orders():
+            with suppress(httpx.HTTPError):
+                self._client.post(f"{API}/orders/{order['id']}/cancel")
 
     def cancel_order(self) -> None:
         """Cancel the last order, if there is one."""

@@ -197,6 +197,32 @@ class StoreClient:
         """
         return self._request(path, headers=headers)
 
+    def fetch_any(
+        self, path: str, headers: Mapping[str, str] | None = None, query: Mapping[str, str | int] | None = None
+    ) -> httpx.Response:
+        """Request one page or API call, and return its response, whatever its status.
+
+        Raises:
+            ServiceUnavailable: there is no response.
+        """
+        try:
+            return self._client.get(path, headers=headers, params=query)
+        except httpx.HTTPError as error:
+            raise ServiceUnavailable(f"The store did not answer {path}: {type(error).__name__}.") from None
+
+    def admin_headers(self) -> Mapping[str, str]:
+        """Return the header that identifies the administrator of the demo data.
+
+        Raises:
+            ConfigurationError: the account does not exist.
+            ServiceUnavailable: the store does not answer.
+        """
+        with self._log_in:
+            if self._token is None:
+                body = {"email": ADMIN.email, "password": DEMO_PASSWORD}
+                self._token = self._send("POST", f"{API}/tokens", body, f"the log-in of {ADMIN.email}").json()["token"]
+        return {"Authorization": f"Bearer {self._token}"}
+
     def visit_all(self, paths: Sequence[str]) -> None:
         """Request several paths, some at a time.
 
@@ -224,22 +250,25 @@ class StoreClient:
         """
         self._patch_product(slug, fields)
 
-    def sell_product(self, slug: str, title: str, category: str) -> None:
+    def sell_product(self, slug: str, title: str, category: str, on_hand: int = 0) -> None:
         """Add a product, or sell it again if it exists; afterwards, no cache has a response about it.
 
         Args:
             slug: of a product that only the caller uses.
             title: of a new product.
             category: slug of the category of a new product.
+            on_hand: its pieces in stock.
 
         Raises:
             ConfigurationError: the store refuses the product.
             ServiceUnavailable: the store does not answer.
         """
-        change, headers = f"the product {slug}", self._admin_headers()
+        change, headers = f"the product {slug}", self.admin_headers()
         path = f"{API}/admin/products"
-        if self._send("PATCH", f"{path}/{slug}", {"withdrawn": False}, change, headers, absent=True).status_code == 404:
-            body = {"slug": slug, "title": title, "category": category, "price": {"amount": 100, "currency": CURRENCY}}
+        again = {"withdrawn": False, "on_hand": on_hand}
+        if self._send("PATCH", f"{path}/{slug}", again, change, headers, absent=True).status_code == 404:
+            price = {"amount": 100, "currency": CURRENCY}
+            body = {"slug": slug, "title": title, "category": category, "price": price, "on_hand": on_hand}
             self._send("POST", path, body, change, headers)
 
     def withdraw_product(self, slug: str) -> None:
@@ -249,7 +278,7 @@ class StoreClient:
             ServiceUnavailable: the store does not answer.
         """
         change = f"the withdrawal of {slug}"
-        self._send("DELETE", f"{API}/admin/products/{slug}", None, change, self._admin_headers(), absent=True)
+        self._send("DELETE", f"{API}/admin/products/{slug}", None, change, self.admin_headers(), absent=True)
 
     def available(self, slug: str) -> int:
         """Return how many pieces of a product can be sold now.
@@ -314,10 +343,7 @@ class StoreClient:
     def _request(
         self, path: str, query: Mapping[str, str | int] | None = None, headers: Mapping[str, str] | None = None
     ) -> httpx.Response:
-        try:
-            response = self._client.get(path, params=query, headers=headers)
-        except httpx.HTTPError as error:
-            raise ServiceUnavailable(f"The store did not answer {path}: {type(error).__name__}.") from None
+        response = self.fetch_any(path, headers, query)
         if response.status_code != 200:
             raise ServiceUnavailable(f"The store answered {path} with {response.status_code}.")
         return response
@@ -327,14 +353,7 @@ class StoreClient:
 
     def _patch_product(self, slug: str, fields: Mapping[str, object]) -> Any:
         path = f"{API}/admin/products/{slug}"
-        return self._send("PATCH", path, fields, f"a change of {slug}", self._admin_headers()).json()
-
-    def _admin_headers(self) -> Mapping[str, str]:
-        with self._log_in:
-            if self._token is None:
-                body = {"email": ADMIN.email, "password": DEMO_PASSWORD}
-                self._token = self._send("POST", f"{API}/tokens", body, f"the log-in of {ADMIN.email}").json()["token"]
-        return {"Authorization": f"Bearer {self._token}"}
+        return self._send("PATCH", path, fields, f"a change of {slug}", self.admin_headers()).json()
 
     def _send(
         self,

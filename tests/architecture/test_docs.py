@@ -10,6 +10,7 @@ import pytest
 from shop.cli import main
 from shop.cli.reference import build_pages, load_runs
 from shop.cli.reference_tables import application, switch_section
+from shop.exercises.definition import load_definitions
 from shop.settings import PROJECT_ROOT, Settings
 from shop.switches.registry import SWITCHES
 
@@ -188,3 +189,11 @@ def _exists(line: str) -> bool:
     }
     given = {re.split(r"[=\]|]", word.lstrip("["))[0] for word in words if word.lstrip("[").startswith("--")}
     return given <= known
+
+
+@pytest.mark.parametrize("page", PATTERNS, ids=lambda page: page.stem)
+def test_every_pattern_has_an_exercise_and_links_it(page):
+    about = [one for one in load_definitions().values() if page.stem in one.patterns]
+    assert about, "each pattern has an exercise, or at least a predict question"
+    for one in about:
+        assert f"](../exercises/{one.name}/README.md)" in page.read_text()

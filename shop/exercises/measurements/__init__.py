@@ -4,7 +4,7 @@ Each works on products of its own, which are sold during the check only, and ret
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 
 from shop.exercises.definition import PredictTask
@@ -18,10 +18,12 @@ class StoreMeasurement:
     Args:
         measure: measures it once; called with the store and the seed of the requests. Raises ``CannotJudge`` if the
             store did not do what is measured.
-        switches: the values of the switches during the measurement.
+        switches: the values of the switches at its beginning. The measurement may set each of them again.
         own_products: slugs of the products that it uses.
         did: what is done, as a sentence for the reader.
         look: where to look if the prediction was wrong.
+        parameters: the values of the lab's parameters during the measurement.
+        faults: the faults that the measurement sets.
     """
 
     measure: Callable[[StoreClient, int], float]
@@ -29,6 +31,8 @@ class StoreMeasurement:
     own_products: tuple[str, ...]
     did: str
     look: str
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
 
 
 def load_measurement(task: PredictTask) -> StoreMeasurement:

@@ -2,15 +2,15 @@
 
 import random
 import re
-from concurrent.futures import ThreadPoolExecutor
 
 from shop.exercises.measurements import StoreMeasurement
+from shop.exercises.measurements.own_products import own_slugs, screen_path, sell_products
 from shop.exercises.verdict import CannotJudge
 from shop.lab.arrivals import CLASSIC_EXPONENT, ZipfDistribution
 from shop.lab.cache_status import answer_source
-from shop.lab.store_client import API, WARM_UP_THREADS, StoreClient
+from shop.lab.store_client import StoreClient
 
-PRODUCTS = tuple(f"exercise-hit-rate-{number:02d}" for number in range(1, 41))
+PRODUCTS = own_slugs("hit-rate", 40)
 REQUESTS = 80
 MISS = re.compile(r"shop-shared; fwd=(miss|stale)\b")
 """No entry, or an invalidated one, so that the response was loaded (RFC 9211)."""
@@ -26,10 +26,10 @@ def measure_hit_rate(store: StoreClient, seed: int) -> float:
     Raises:
         CannotJudge: the cache was bypassed, so that a miss says nothing.
     """
-    _empty_cache(store)
+    sell_products(store, PRODUCTS)  # the cache is empty of them
     rng = random.Random(seed)
     popularity = ZipfDistribution(PRODUCTS, CLASSIC_EXPONENT)
-    headers = [store.cache_status(f"{API}/screens/product/{popularity.choose(rng)}") for _ in range(REQUESTS)]
+    headers = [store.cache_status(screen_path(popularity.choose(rng))) for _ in range(REQUESTS)]
     misses = [header for header in headers if MISS.search(header)]
     hits = [header for header in headers if answer_source(200, header) == "shared"]
     unclear = [header for header in headers if header not in misses and header not in hits]
@@ -39,18 +39,6 @@ def measure_hit_rate(store: StoreClient, seed: int) -> float:
             f" {unclear[0] or 'missing'}). Is Valkey down, or the machine busy? `shop status` shows it."
         )
     return 100 * len(hits) / REQUESTS
-
-
-def _empty_cache(store: StoreClient) -> None:
-    """Sell each product, or sell it again, which invalidates every response about it."""
-    category = store.categories()[0]
-    with ThreadPoolExecutor(WARM_UP_THREADS) as threads:
-        for future in [threads.submit(store.sell_product, slug, _title(slug), category) for slug in PRODUCTS]:
-            future.result()
-
-
-def _title(slug: str) -> str:
-    return slug.replace("-", " ").capitalize()
 
 
 MEASUREMENT = StoreMeasurement(
