@@ -8,8 +8,10 @@ RUN_READY := $(VENV)/.ready-to-run
 TEST_READY := $(VENV)/.ready-to-test
 # More processes than CI's two cores: the tests of whole stacks and of the lab mostly wait.
 TEST_PROCESSES ?= 5
+# The long tests measure: few at a time, so that they do not disturb each other.
+LONG_TEST_PROCESSES ?= 2
 
-.PHONY: run test realdata lock clean
+.PHONY: run test test-long bundle realdata lock clean
 .DELETE_ON_ERROR:
 
 run: $(RUN_READY)
@@ -18,7 +20,12 @@ run: $(RUN_READY)
 
 test: $(TEST_READY)
 	@$(compile)
-	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup -p tests.time_budget
+
+# The tests that take long, and whose failure a quicker test of `make test` would show too.
+test-long: $(TEST_READY)
+	@$(compile)
+	@$(BIN)/python -m pytest -n $(LONG_TEST_PROCESSES) --dist loadgroup -m long
 
 # Installs the data set of `shop up --dataset complete-journey`, and the library that reads it.
 realdata: $(RUN_READY)

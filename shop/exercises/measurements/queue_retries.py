@@ -2,9 +2,9 @@
 
 import time
 
+from shop.exercises import prediction
 from shop.exercises.measurements import StoreMeasurement
 from shop.exercises.measurements.own_products import own_slugs, sell_products
-from shop.exercises import prediction
 from shop.exercises.verdict import CannotJudge
 from shop.faults import NONE
 from shop.lab.drivers.crowd import guests_with_carts
