@@ -17,6 +17,7 @@ from rich.markdown import Markdown
 
 from shop.atomic_files import atomic_write
 from shop.cli import EXIT_FAILED, SIGNAL_EXIT
+from shop.cli.exercise_class import collect, export
 from shop.cli.exercise_output import changed_note, held_note, map_lines, print_verdict, to_dict
 from shop.cli.exercise_watch import check_on_save
 from shop.cli.output import emit
@@ -41,6 +42,10 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
 @click.group()
 def exercise() -> None:
     """Do the exercises of the action plan."""
+
+
+exercise.add_command(export)
+exercise.add_command(collect)
 
 
 @exercise.command("list")
