@@ -25,6 +25,11 @@ def build_lab_console(runtime: ProcessRuntime) -> LabConsoleServices:
         with runtime.database.reading() as session:
             return latest_mails(session, count)
 
+    def load_exercises() -> object:
+        from shop.exercises.exercise_map import load_map  # only a reader of that page needs the exercises
+
+        return load_map(settings.var_dir)
+
     return LabConsoleServices(
         settings=settings,
         switch_store=runtime.switch_store,
@@ -33,4 +38,5 @@ def build_lab_console(runtime: ProcessRuntime) -> LabConsoleServices:
         max_memory=MaxMemory(settings.cache_url) if settings.cache_url else None,
         summarise=summarise,
         latest_mails=newest_mails,
+        load_exercises=load_exercises,
     )

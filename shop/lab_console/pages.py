@@ -1,8 +1,9 @@
-"""The pages below ``/lab``: switches, faults, live figures and mail. Registered in the lab profile only."""
+"""The pages below ``/lab``: switches, faults, live figures, mail and exercises. Registered in the lab profile only."""
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from shop.errors import ConfigurationError
 from shop.lab_console import faults_api, switches_api
 from shop.lab_console.services import LabConsoleServices
 from shop.patterns.observability import recent_requests
@@ -35,6 +36,15 @@ def create_pages(services: LabConsoleServices) -> Blueprint:
     @pages.get("/mail")
     def mail() -> ResponseReturnValue:
         return render_template("lab/mail.html", mails=services.latest_mails(SHOWN_MAILS)), NO_STORE_HEADERS
+
+    @pages.get("/exercises")
+    def exercises() -> ResponseReturnValue:
+        exercise_map, fault = None, ""
+        try:
+            exercise_map = services.load_exercises()
+        except ConfigurationError as error:  # a damaged file of progress must not hide the reason
+            fault = str(error)
+        return render_template("lab/exercises.html", map=exercise_map, fault=fault), NO_STORE_HEADERS
 
     @pages.post("/switches/<name>")
     def set_switch(name: str) -> ResponseReturnValue:

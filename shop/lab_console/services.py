@@ -38,6 +38,8 @@ class LabConsoleServices:
         max_memory: memory limit of the cache; ``None`` if there is no cache.
         summarise: returns the sums of all web processes.
         latest_mails: returns so many mails of the mailbox, the newest first.
+        load_exercises: returns the map of the exercises for the page; raises ``ConfigurationError`` if there are none,
+            or the reader's progress cannot be read.
     """
 
     settings: Settings
@@ -47,6 +49,7 @@ class LabConsoleServices:
     max_memory: MaxMemory | None
     summarise: Callable[[], MetricsSummary]
     latest_mails: Callable[[int], Sequence[StoredMail]]
+    load_exercises: Callable[[], object]
 
     def switches_applied(self) -> bool:
         """Return whether every web process applies the stored values of switches and parameters.

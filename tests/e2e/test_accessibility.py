@@ -46,6 +46,7 @@ def faults(page: Page) -> list[str]:
         "/forgotten",
         "/reset",
         "/lab",
+        "/lab/exercises",
         "/lab/mail",
         "/api/docs",
         "/nothing-here",
