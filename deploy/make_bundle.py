@@ -1,8 +1,7 @@
 """Makes one archive with this checkout and all its packages, for machines without a network: ``make bundle``.
 
 The packages are those of a lock file, for this system and this version of Python, checked by their hashes. They include
-the servers that the stack runs. Files that git ignores are left out: the virtual environment, the data, the answers of a
-learner.
+the servers that the stack runs. Files that git ignores are left out, such as the data and the answers of a learner.
 """
 
 import argparse

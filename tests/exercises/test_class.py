@@ -143,7 +143,7 @@ def test_class_without_a_usable_file_fails(shop, tmp_path):
     assert (code, "is no folder" in errors) == (2, True)
 
 
-def test_exercise_of_a_later_release_is_left_out_of_the_table(shop, learner):
+def test_exercise_of_a_later_release_is_left_out(shop, learner):
     path = learner("Ada", checks=1)
     content = json.loads(path.read_text())
     content["progress"]["exercises"]["time-travel"] = {"begun_at": BEGUN, "passed_at": BEGUN}
