@@ -115,7 +115,7 @@ def collect_class(definitions: Definitions, folder: Path) -> ClassReport:
 def _learner_row(definitions: Definitions, file: str, export: ProgressExport) -> LearnerRow:
     known = {slug: progress for slug, progress in export.progress.exercises.items() if slug in definitions}
     states = {slug: exercise_state(progress) for slug, progress in known.items()}
-    passed = Counter(definitions[slug].chapter for slug, state in states.items() if state == "passed")
+    passed: Counter[str] = Counter(definitions[slug].chapter for slug, state in states.items() if state == "passed")
     passes = [progress.passed_at for progress in known.values() if progress.passed_at]
     return LearnerRow(
         name=export.name or file,
