@@ -5,11 +5,9 @@ import re
 import pytest
 
 from shop.demo_accounts import ADMIN, DEMO_PASSWORD
-from shop.exercises import prediction
 from shop.exercises.definition import load_definitions
 from shop.exercises.measurements import load_measurement
 from shop.exercises.prediction import check_prediction, judge_prediction
-from shop.lab import saved_state
 from shop.lab.store_client import PAGE_SIZE, StoreClient
 from tests.exercises.answers import model_answer
 from tests.support.accounts import CHEAP
@@ -23,8 +21,8 @@ QUICK = ("browser-cache", "composite-api", "write-through")
 """They need no more than a web server; for another exercise, `long` starts a whole stack."""
 EXAMPLE = re.compile(r"shop exercise predict \d+ (\S+)$", re.MULTILINE)
 WORKERS = 2
-REFRESH_S, IN_FORCE_S = 0.2, 0.5
-"""How often this store's processes poll switches, and when every process applies a change."""
+REFRESH_S = 0.2
+"""How often this store's processes poll switches."""
 of_every_predict = pytest.mark.parametrize("definition", PREDICT.values(), ids=lambda one: one.name)
 
 
@@ -49,12 +47,6 @@ def web_address(settings, tmp_path_factory):
         yield server.url
     finally:
         server.stop()
-
-
-@pytest.fixture(autouse=True)
-def quick_settling(monkeypatch):
-    monkeypatch.setattr(prediction, "SWITCH_SETTLE_S", IN_FORCE_S)
-    monkeypatch.setattr(saved_state, "SETTLE_S", IN_FORCE_S)
 
 
 @pytest.fixture

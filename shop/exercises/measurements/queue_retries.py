@@ -2,7 +2,6 @@
 
 import time
 
-from shop.exercises import prediction
 from shop.exercises.measurements import StoreMeasurement
 from shop.exercises.measurements.own_products import own_slugs, sell_products
 from shop.exercises.verdict import CannotJudge
@@ -35,7 +34,7 @@ def count_confirmations(store: StoreClient, seed: int) -> float:
         for position, guest in enumerate(guests):
             if position == ORDERS_EACH_WAY:
                 store.set_switch(SWITCH, "inline")
-                time.sleep(prediction.SWITCH_SETTLE_S)
+                store.wait_applied()
             numbers.append(guest.check_out())
         store.set_fault(MAIL, NONE)
         if not all(numbers):
