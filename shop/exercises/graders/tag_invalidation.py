@@ -138,7 +138,8 @@ def check_reads_through(factory: Callable[..., Any], calls: AttemptCalls, rule: 
         tags = ("product:tea", "category:tea")
         caches.require(b"tea 100", "screen:tea", *tags, process=process, when="another read", look=look)
     when = "while two keys are read, and one of them again in each of two processes"
-    caches.require_loads(["screen:tea", "screen:mug"], when, "Look in Valkey before you load.")
+    look = "Look in Valkey before you load. If you use versions: a tag that has none gets one before the load."
+    caches.require_loads(["screen:tea", "screen:mug"], when, look)
     for key in sorted(caches.content()):
         if caches.valkey.ttl(key) == -1:
             look = "set(..., ex=ttl_s). A key without an end stays when its product is long gone."
