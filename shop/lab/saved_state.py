@@ -10,6 +10,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from shop.atomic_files import atomic_write
 from shop.errors import ConfigurationError
 from shop.faults import NONE
 from shop.lab.restore_file import FILE_NAME, read_restore_file
-from shop.lab.store_client import StoreClient
+from shop.lab.store_client import WARM_UP_THREADS, StoreClient
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -186,8 +187,9 @@ def restore_state(store: StoreClient, saved: SavedState) -> None:
         store.set_parameter(parameter, number)
     for slug, amount in saved.prices.items():
         store.update_product(slug, price={"amount": amount})
-    for slug in saved.own_products:
-        store.withdraw_product(slug)
+    if saved.own_products:
+        with ThreadPoolExecutor(WARM_UP_THREADS) as threads:
+            list(threads.map(store.withdraw_product, saved.own_products))
 
 
 def _save_state(

@@ -87,10 +87,13 @@ class StoreClient:
         """Wait until every web process applies the stored values of switches and parameters.
 
         Raises:
+            ConfigurationError: the running store is of an earlier release, which does not tell.
             ServiceUnavailable: a process does not apply them in time.
         """
         deadline = time.monotonic() + timeout_s
-        while not self._get(f"{API}/switches")["applied"]:
+        while not (answer := self._get(f"{API}/switches")).get("applied"):
+            if "applied" not in answer:
+                raise ConfigurationError(f"The store at {self.base_url} is older than this command: start it again.")
             if time.monotonic() > deadline:
                 raise ServiceUnavailable(
                     f"A web process of the store applies no change of a switch: see {self.base_url}/readyz."
