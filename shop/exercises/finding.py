@@ -12,6 +12,7 @@ from shop.exercises.cases import ANSWER, CaseScene, StoreCase, load_case
 from shop.exercises.definition import ExerciseDefinition
 from shop.exercises.tasks import FindTask
 from shop.exercises.verdict import CannotJudge, CheckVerdict
+from shop.lab.lab_lock import claim_lab
 from shop.lab.restore_file import read_holder, read_restore_file
 from shop.lab.saved_state import restore_after_kill, restore_afterwards
 from shop.lab.store_client import StoreClient
@@ -110,7 +111,8 @@ def check_answer(
     if failure is not None:
         return CheckVerdict("not yet", (), failure, answer=answer)
     if case.lasting:
-        restore_after_kill(store, lab_dir, lambda text: None)
+        with claim_lab(lab_dir):
+            restore_after_kill(store, lab_dir, lambda text: None)
     return CheckVerdict("passed", (ANSWER,), answer=answer)
 
 
@@ -128,7 +130,8 @@ def release_case(definition: ExerciseDefinition, store: StoreClient, lab_dir: Pa
     """
     if read_holder(lab_dir) == definition.name:
         store.check_ready()
-        restore_after_kill(store, lab_dir, lambda text: None)
+        with claim_lab(lab_dir):
+            restore_after_kill(store, lab_dir, lambda text: None)
 
 
 @contextmanager

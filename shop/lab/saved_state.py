@@ -2,12 +2,11 @@
 
 An experiment can end with an exception, Ctrl-C, SIGTERM or kill -9. In the first three cases,
 :func:`restore_afterwards` restores the store. After kill -9, a file on disk records the old values, and the next
-experiment restores them first. An exercise may need a changed store for longer than its command runs: then the file
+experiment restores them first; usually a guard has done so before (see ``restore_guard``). An exercise may need a changed store for longer than its command runs: then the file
 names the exercise, and its check, its reset or the next experiment restores the store.
 """
 
 import json
-import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,12 +16,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import psutil
-
 from shop.atomic_files import atomic_write
 from shop.errors import ConfigurationError
 from shop.faults import NONE
+from shop.lab.lab_lock import claim_lab
 from shop.lab.restore_file import FILE_NAME, read_restore_file
+from shop.lab.restore_guard import guard_restore
 from shop.lab.store_client import WARM_UP_THREADS, StoreClient
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -85,7 +84,8 @@ def restore_afterwards(
 ) -> Iterator[Mapping[str, str]]:
     """Yield the values of all switches, and restore at the end everything that the block may change.
 
-    The block must run in the main thread, since the function handles signals.
+    No other experiment or check can run meanwhile. The block must run in the main thread, since the function handles
+    signals.
 
     Args:
         store: a client of the store.
@@ -105,35 +105,41 @@ def restore_afterwards(
         ServiceUnavailable: the store does not answer, or a process of it applies no change of a switch.
         ExperimentInterrupted: a signal stopped the block; the store has been restored.
     """
-    restore_after_kill(store, folder, report)
-    store.wait_applied()  # otherwise the answer may be of a process that does not know the latest value
-    before = store.switches()
-    saved = _save_state(store, before, set(names), set(parameters), set(faults), edits_price=edits_price)
-    saved = replace(saved, own_products=tuple(own_products))
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / FILE_NAME
-    started = psutil.Process().create_time()
-    content = {"pid": os.getpid(), "started": started, "url": store.base_url, "kept": saved.as_json()}
-    atomic_write(path, json.dumps({**content, "holder": holder} if holder else content))
+    with claim_lab(folder), guard_restore(folder):
+        restore_after_kill(store, folder, report)
+        store.wait_applied()  # otherwise the answer may be of a process that does not know the latest value
+        before = store.switches()
+        saved = _save_state(store, before, set(names), set(parameters), set(faults), edits_price=edits_price)
+        saved = replace(saved, own_products=tuple(own_products))
+        path = folder / FILE_NAME
+        content = {"url": store.base_url, "kept": saved.as_json()}
+        atomic_write(path, json.dumps({**content, "holder": holder} if holder else content))
+        stays_changed = False
+        with _interruptible():
+            try:
+                yield before
+                stays_changed = bool(holder)
+            finally:
+                for number in SIGNALS:
+                    signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the restoring
+                if not stays_changed:
+                    restore_state(store, saved)
+                    path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Raise :class:`ExperimentInterrupted` in the block at a signal."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise ExperimentInterrupted(number)
 
     handlers = {number: signal.signal(number, interrupt) for number in SIGNALS}
-    stays_changed = False
     try:
-        yield before
-        stays_changed = bool(holder)
+        yield
     finally:
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the restoring
-        try:
-            if not stays_changed:
-                restore_state(store, saved)
-                path.unlink(missing_ok=True)
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def restore_after_kill(store: StoreClient, folder: Path, report: Callable[[str], None]) -> None:
@@ -141,19 +147,15 @@ def restore_after_kill(store: StoreClient, folder: Path, report: Callable[[str],
 
     Args:
         store: a client of the store.
-        folder: the folder of the restore file.
+        folder: the folder of the restore file; the caller has claimed it.
         report: receives a sentence about what was restored.
 
     Raises:
-        ConfigurationError: the experiment that wrote the file still runs, or an exercise has changed another store.
+        ConfigurationError: an exercise has changed another store.
     """
     content = read_restore_file(folder)
     if not content:
         return
-    if _is_running(content["pid"], content["started"]):
-        raise ConfigurationError(
-            f"Another experiment is running (pid {content['pid']}): wait for its end, or stop it first."
-        )
     holder = content.get("holder")
     if holder and content["url"] != store.base_url:
         raise ConfigurationError(
@@ -182,7 +184,7 @@ def restore_state(store: StoreClient, saved: SavedState) -> None:
     if saved.faults:
         store.clear_faults()
     for name, value in saved.switches.items():
-        store.set_switch(name, value)
+        store.set_switch(name, value.partition(":")[0])  # an attempt: the store adds the hash of its file
     for parameter, number in saved.parameters.items():
         store.set_parameter(parameter, number)
     for slug, amount in saved.prices.items():
@@ -223,11 +225,3 @@ def _save_state(
         prices={slug: store.price(slug)} if slug else {},
         faults=bool(faults),
     )
-
-
-def _is_running(pid: int, started: float) -> bool:
-    """Tell whether that process still runs; its pid alone may belong to a newer process."""
-    try:
-        return abs(psutil.Process(pid).create_time() - started) < 1.0
-    except psutil.NoSuchProcess:
-        return False

@@ -24,7 +24,7 @@ from shop.switches.store import SwitchStore
 from tests.support.factories import make_category, make_product
 from tests.support.load_thread import START_S, offer_load
 from tests.support.polling import until
-from tests.support.process_cleanup import ended_on_failure
+from tests.support.process_cleanup import ended_on_failure, kill_with_children
 
 pytestmark = pytest.mark.xdist_group("lab-store")  # one process, one store
 START_TIMEOUT_S = 60
@@ -98,14 +98,24 @@ def test_an_interrupted_experiment_restores_its_switches(store, stored, tmp_path
 
 def test_the_next_experiment_restores_after_a_killed_one(store, stored, tmp_path):
     process = start_experiment(store, tmp_path / "lab")
-    process.kill()
-    process.communicate(timeout=60)
+    kill_with_children(process)
     assert stored()[SWITCH] == "off", "a killed process cannot restore it"
     reported = []
     with restore_afterwards(store, tmp_path / "lab", [SWITCH], reported.append) as before:
         assert before[SWITCH] == "on"
     assert stored()[SWITCH] == "on"
     assert "killed" in reported[0]
+
+
+def test_the_guard_restores_after_a_killed_experiment(store, stored, tmp_path):
+    process = start_experiment(store, tmp_path / "lab")
+    process.kill()
+    process.communicate(timeout=60)
+    until(lambda: stored()[SWITCH] == "on", START_TIMEOUT_S)
+    reported = []
+    with restore_afterwards(store, tmp_path / "lab", [SWITCH], reported.append) as before:
+        assert before[SWITCH] == "on"
+    assert reported == [], "the guard has left nothing to restore"
 
 
 def test_a_failing_experiment_restores_its_switches(store, stored, tmp_path):

@@ -29,6 +29,7 @@ from shop.patterns.caching.entry import CATALOGUE
 from shop.switches.parameters import CACHE_MEMORY, TTL_SCALE
 from tests.support.load_thread import START_S, offer_load
 from tests.support.polling import until
+from tests.support.process_cleanup import kill_with_children
 from tests.support.stack_instance import StackInstance
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lab")]
@@ -114,8 +115,7 @@ def test_an_interrupted_experiment_clears_faults_and_restores_everything(store, 
 def test_the_next_experiment_clears_the_faults_of_a_killed_one(store, tmp_path):
     before = state_of(store)
     process = start_changing_experiment(store, tmp_path)
-    process.kill()
-    process.communicate(timeout=PATIENCE_S)
+    kill_with_children(process)
     assert active_faults(store) == {"cache": "hang", "database": "down"}, "a killed process cannot clear them"
     with restore_afterwards(store, tmp_path, ["cache.shared"]):
         assert state_of(store) == before
