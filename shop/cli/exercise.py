@@ -271,13 +271,23 @@ def _check(definition: ExerciseDefinition, progress: ExerciseProgress, url: str 
         from shop.exercises.audit import check_audit
 
         return check_audit(definition, path.parent)
-    return _check_build(definition, path)
+    return _check_build(definition, path, url)
 
 
-def _check_build(definition: ExerciseDefinition, path: Path) -> CheckVerdict:
+def _check_build(definition: ExerciseDefinition, path: Path, url: str | None) -> CheckVerdict:
     from shop.exercises.attempt_runner import check_attempt
+    from shop.lab.lab_lock import claim_lab
 
-    return check_attempt(definition, path, SEED, _lend_servers)
+    if definition.live is None:
+        return check_attempt(definition, path, SEED, _lend_servers)
+    with claim_lab(load_settings().var_dir / "lab"):
+        pass  # a second check says at once that another one is running
+    verdict = check_attempt(definition, path, SEED, _lend_servers)
+    if verdict.verdict != "passed":
+        return verdict
+    from shop.cli.exercise_store import compare_live
+
+    return compare_live(definition, path, verdict, url)
 
 
 @contextmanager

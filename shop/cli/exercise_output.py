@@ -93,6 +93,8 @@ def print_verdict(definition: ExerciseDefinition, verdict: CheckVerdict, holder:
         rows["reason"] = verdict.reason
     for label, text in rows.items():
         click.echo(f"  {label:<9} {text}")
+    for number, figure in enumerate(verdict.figures):
+        click.echo(f"  {'' if number else 'live':<9} {figure}")
     if verdict.output.strip():
         click.echo("\nYour code printed:")
         for line in verdict.output.rstrip().splitlines()[-SHOWN_OUTPUT_LINES:]:
@@ -102,6 +104,8 @@ def print_verdict(definition: ExerciseDefinition, verdict: CheckVerdict, holder:
             f"\nThe store stays changed until you pass: look again, or restore it with"
             f" shop exercise reset {definition.number}"
         )
+    if verdict.following:
+        click.echo(f"\nThe full experiment, which does not count for the verdict: {verdict.following}")
     if verdict.comparison:
         _print_comparison(verdict.comparison)
     elif verdict.verdict == "passed":

@@ -12,6 +12,7 @@ from shop.errors import ConfigurationError, ServiceUnavailable
 from shop.exercises.decision import check_decision
 from shop.exercises.definition import ExerciseDefinition
 from shop.exercises.finding import check_answer, draw_variant, release_case, set_up_case
+from shop.exercises.live_check import check_live, could_not_judge
 from shop.exercises.progress import ExerciseProgress
 from shop.exercises.query_count import count_queries
 from shop.exercises.verdict import CannotJudge, CheckVerdict
@@ -103,6 +104,26 @@ def check_written(definition: ExerciseDefinition, path: Path, url: str | None) -
             raise CannotJudge(str(error)) from None
 
     return check_decision(definition, path, measure_header)
+
+
+def compare_live(definition: ExerciseDefinition, path: Path, behaviour: CheckVerdict, url: str | None) -> CheckVerdict:
+    """Add the live stage to a check whose behavioural checks have passed.
+
+    Args:
+        definition: the exercise, with a live stage.
+        path: the reader's file.
+        behaviour: the verdict of the behavioural checks.
+        url: address of the store; ``None`` for the running stack.
+
+    Raises:
+        ConfigurationError: another check or experiment is running, or a fault is set.
+    """
+    try:
+        address = url or web_url(load_settings())
+    except ConfigurationError as error:
+        return could_not_judge(behaviour, str(error))
+    with running_store(address) as (store, lab_dir):
+        return check_live(definition, path, behaviour, store, lab_dir, _report)
 
 
 def end_case(definition: ExerciseDefinition, url: str | None) -> None:

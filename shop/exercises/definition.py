@@ -78,6 +78,13 @@ class BuildTask(StrictModel):
         return switch
 
 
+class LiveTask(StrictModel):
+    """How the attempt is compared with the store's own code, on the running store."""
+
+    comparison: str
+    """Module of :mod:`shop.exercises.live`."""
+
+
 class PredictTask(StrictModel):
     """The number that the reader predicts."""
 
@@ -123,6 +130,8 @@ class ExerciseDefinition(StrictModel):
     find: FindTask | None = Field(default=None, validate_default=True)
     audit: AuditTask | None = Field(default=None, validate_default=True)
     decide: DecideTask | None = Field(default=None, validate_default=True)
+    live: LiveTask | None = None
+    """The live stage of the check; build only."""
 
     @field_validator("patterns")
     @classmethod
@@ -165,6 +174,13 @@ class ExerciseDefinition(StrictModel):
         if isinstance(task, BuildTask) and task.switch.startswith("exercise.") and task.switch != own:
             raise ValueError(f"the switch of its own is {own}, by its number")
         return task
+
+    @field_validator("live")
+    @classmethod
+    def _belongs_to_build(cls, live: LiveTask | None, info: ValidationInfo) -> LiveTask | None:
+        if live is not None and info.data.get("kind", "build") != "build":
+            raise ValueError("only a build exercise has a table [live]")
+        return live
 
     @property
     def name(self) -> str:

@@ -23,7 +23,8 @@ def grader_version(definition: ExerciseDefinition) -> str:
 def _modules(definition: ExerciseDefinition) -> list[Path]:
     if definition.build is not None:
         interface = definition.build.interface.partition(":")[0].rpartition(".")[2]
-        return [HERE / "graders" / f"{definition.build.grader}.py", HERE / "interfaces" / f"{interface}.py"]
+        modules = [HERE / "graders" / f"{definition.build.grader}.py", HERE / "interfaces" / f"{interface}.py"]
+        return [*modules, HERE / "live" / f"{definition.live.comparison}.py"] if definition.live else modules
     if definition.find is not None:
         return [HERE / "cases" / f"{definition.find.case}.py"]
     if definition.audit is not None:

@@ -75,6 +75,8 @@ class CheckVerdict:
         answer: the reader's words, for a find exercise.
         output: what the attempt printed, shortened.
         comparison: for a decision that passed: the points, which the check has not judged.
+        figures: what the live stage counted, a line each.
+        following: the command that measures more, outside the verdict; empty if there is none.
     """
 
     verdict: VerdictName
@@ -86,6 +88,8 @@ class CheckVerdict:
     answer: str = ""
     output: str = ""
     comparison: tuple[PointComparison, ...] = ()
+    figures: tuple[str, ...] = ()
+    following: str = ""
 
     @property
     def exit_code(self) -> int:

@@ -1,9 +1,10 @@
 """Restores the store after an experiment: faults, store parameters, switches and prices.
 
 An experiment can end with an exception, Ctrl-C, SIGTERM or kill -9. In the first three cases,
-:func:`restore_afterwards` restores the store. After kill -9, a file on disk records the old values, and the next
-experiment restores them first; usually a guard has done so before (see ``restore_guard``). An exercise may need a changed store for longer than its command runs: then the file
-names the exercise, and its check, its reset or the next experiment restores the store.
+:func:`restore_afterwards` restores the store. After kill -9, a file on disk has the old values: the guard of the
+experiment restores the store (see ``restore_guard``), or else the next experiment does so first. An exercise may need a
+changed store for longer than its command runs: then the file names the exercise, and its check, its reset or the next
+experiment restores the store.
 """
 
 import json

@@ -74,6 +74,26 @@ class StoreClient:
         """Return the value of every switch."""
         return {switch["name"]: switch["value"] for switch in self._get(f"{API}/switches")["items"]}
 
+    def default_of(self, name: str) -> str:
+        """Return the value that a switch has until it is set: the store's own, correct code.
+
+        Raises:
+            ServiceUnavailable: the store has no such switch, or does not answer.
+        """
+        defaults = {switch["name"]: str(switch["default"]) for switch in self._get(f"{API}/switches")["items"]}
+        if name not in defaults:
+            raise ServiceUnavailable(f"The running store has no switch {name}. Is the store older than this checkout?")
+        return defaults[name]
+
+    def attempt_report(self, switch: str) -> Mapping[str, Any]:
+        """Return what the store says about the reader's code at a switch; empty if no begun exercise has that switch.
+
+        Args:
+            switch: its name.
+        """
+        items = self._get(f"{API}/lab/attempts")["items"]
+        return next((item for item in items if item["switch"] == switch), {})
+
     def set_switch(self, name: str, value: str) -> None:
         """Set one switch.
 

@@ -1,4 +1,4 @@
-"""The process that runs the answers of the proofs, one for each process of the tests."""
+"""A long-lived process that runs the answers of the proofs, and a running store for checks on it."""
 
 import json
 import os
@@ -9,9 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from shop.demo_accounts import ADMIN, DEMO_PASSWORD
 from shop.exercises.check_servers import VALKEY_DATABASE, ServerUrls
 from shop.exercises.verdict import CheckVerdict, FailureReport
+from shop.lab.store_client import StoreClient
+from shop.switches.registry import SwitchSnapshot
+from shop.switches.store import SwitchStore
 from tests.conftest import PROOFS_CPU
+from tests.support.accounts import CHEAP
+from tests.support.factories import make_category, make_product, make_user
+from tests.support.web_server import WebServer
+
+REFRESH_S = 0.1
+"""Seconds between two reads of the switches, in each process of the store."""
 
 
 class ProofProcess:
@@ -66,3 +76,46 @@ def proofs(servers, proof_urls, tmp_path_factory):
     process.stop()
     with Path(servers.home).joinpath(PROOFS_CPU).open("a") as file:
         file.write(f"{process.cpu_s}\n")
+
+
+@pytest.fixture(scope="module")
+def address(settings, tmp_path_factory):
+    """The address of a store that runs in processes of its own."""
+    quick = settings.model_copy(update={"switch_refresh_s": REFRESH_S})
+    server = WebServer(quick, tmp_path_factory.mktemp("store"), workers=2)
+    try:
+        server.wait()
+        yield server.url
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def store(address, database, cache_client):
+    """A client of that store, with a category and an administrator."""
+    with database.transaction() as session:
+        make_product(session, make_category(session))
+        make_user(session, ADMIN.email, password_hash=CHEAP.hash(DEMO_PASSWORD), role="admin")
+    store = StoreClient(address)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def switches(database):
+    """Return a function that reads the stored switches; a process of the store may know them a second later."""
+    stored = SwitchStore(database, allow_unsafe=True)
+    return lambda: SwitchSnapshot.from_stored(stored.load()).to_dict()
+
+
+@pytest.fixture
+def start_shop(address, tmp_path):
+    """Return a function that starts a command of the reader."""
+    environment = {**os.environ, "SHOP_VAR_DIR": str(tmp_path / "var")}
+
+    def start(*words):
+        command = [sys.executable, "-m", "shop.cli", "exercise", *words]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment)
+
+    return start
