@@ -11,11 +11,12 @@ import pytest
 import watchfiles
 
 from shop.exercises import file_watch
+from shop.exercises.definition import EXERCISES, load_definition
 from shop.exercises.file_watch import FileWatch
-from tests.exercises.answers import BUILD, model_answer
+from tests.exercises.answers import model_answer
 from tests.support.polling import until
 
-JITTER = BUILD[0]
+JITTER = load_definition(EXERCISES / "04-ttl-jitter")
 SAID_TIMEOUT_S = 60
 
 
