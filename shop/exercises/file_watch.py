@@ -72,14 +72,14 @@ class FileWatch:
 
 
 def read_states(folder: Path) -> FileStates:
-    """Return name, time, size and inode of each file that a reader writes; nothing if the folder is missing."""
+    """Return path, time, size and inode of each file that a reader writes; nothing if the folder is missing."""
     states = set()
-    for path in folder.glob("[!.]*"):
+    for path in folder.rglob("[!.]*"):  # an audit has a program in a folder of its own
         if path.suffix not in SUFFIXES:  # a file that an editor makes beside it
             continue
         try:
             status = path.stat()
         except OSError:  # deleted meanwhile, or a link to nothing
             continue
-        states.add((path.name, status.st_mtime_ns, status.st_size, status.st_ino))
+        states.add((str(path), status.st_mtime_ns, status.st_size, status.st_ino))
     return frozenset(states)

@@ -108,6 +108,15 @@ def test_save_during_a_check_counts(attempt):
     assert has_ended(wait_in_thread(watch))
 
 
+def test_save_in_a_folder_below_counts(attempt):
+    below = attempt.parent / "patient" / "catalog.py"
+    below.parent.mkdir()
+    below.write_text("")
+    watch = FileWatch(attempt.parent, print)
+    below.write_text("saved = 1\n")
+    assert has_ended(wait_in_thread(watch))
+
+
 def test_files_of_the_editor_do_not_count(attempt):
     watch = FileWatch(attempt.parent, print)
     for name in (".attempt.py.swp", "4913", "attempt.py~", "#attempt.py#", ".#attempt.py"):
