@@ -53,7 +53,7 @@ def check_live(
         return replace(behaviour, verdict="not yet", failure=failed.report)
     except (CannotJudge, ServiceUnavailable) as error:
         return could_not_judge(behaviour, str(error))
-    return add_result(behaviour, result, f"shop lab run {comparison.experiment}")
+    return add_result(behaviour, result, f"shop lab run {comparison.experiment}" if comparison.experiment else "")
 
 
 def text_version(text: bytes) -> str:

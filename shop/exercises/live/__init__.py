@@ -82,7 +82,7 @@ class LiveComparison:
         rate: requests or checkouts a second, the same in each arm.
         counts: the bounds; the first one that the attempt does not keep is the failure.
         ratio: judged when every bound is kept.
-        experiment: name of the lab's experiment that measures the pattern in full.
+        experiment: name of the lab's experiment that measures the pattern in full; empty if there is none.
         switches: values of other switches during the comparison.
         parameters: values of store parameters during the comparison.
         faults: names of the faults that ``measure`` sets; they are cleared after each arm.
@@ -96,7 +96,7 @@ class LiveComparison:
     rate: float
     counts: tuple[CountRule, ...]
     ratio: RatioRule
-    experiment: str
+    experiment: str = ""
     switches: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, float] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
