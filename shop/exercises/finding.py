@@ -100,7 +100,10 @@ def check_answer(
         return CheckVerdict("could not judge", reason=str(error), answer=answer)
     try:
         if case.lasting:
-            failure = case.judge(_held_scene(definition, variant, store, lab_dir), answer)
+            with claim_lab(lab_dir):
+                failure = case.judge(_held_scene(definition, variant, store, lab_dir), answer)
+                if failure is None:
+                    restore_after_kill(store, lab_dir, lambda text: None)
         else:
             scene = CaseScene(store, variant, case.draw_products())
             with _changed_store(case, scene, lab_dir, report):
@@ -110,9 +113,6 @@ def check_answer(
         return CheckVerdict("could not judge", reason=f"{error} {again}", answer=answer)
     if failure is not None:
         return CheckVerdict("not yet", (), failure, answer=answer)
-    if case.lasting:
-        with claim_lab(lab_dir):
-            restore_after_kill(store, lab_dir, lambda text: None)
     return CheckVerdict("passed", (ANSWER,), answer=answer)
 
 
