@@ -48,7 +48,7 @@ def check_prediction(
         prediction: the reader's number.
         store: the running store.
         lab_dir: folder of the restore file, which experiments use, too: only one of them runs at a time.
-        report: receives a sentence about a killed check or experiment that was restored.
+        report: receives a sentence about a killed check or experiment that was restored, and one about the duration.
 
     Raises:
         ConfigurationError: another check or experiment is running, or a fault is set.
@@ -72,6 +72,7 @@ def check_prediction(
             own_products=measurement.own_products,
         )
         with restored:
+            report(f"Measuring takes about {measurement.seconds} seconds.")
             measured = _measure(store, measurement, rule.repetitions)
     except (CannotJudge, ServiceUnavailable) as error:
         return CheckVerdict("could not judge", reason=str(error), prediction=prediction)

@@ -42,7 +42,9 @@ def test_prediction_is_measured_and_the_store_restored(start_shop, store, switch
     before = switches()
     assert done(start_shop("predict", "1", f"{CALCULATED}"))[0] == 0
     code, said = done(start_shop("check", "1", "--url", store.base_url, "--json"))
-    verdict = json.loads(said)
+    verdict, notes = said[: said.rindex("}") + 1], said[said.rindex("}") + 1 :]
+    verdict = json.loads(verdict)
+    assert notes.strip() == f"Measuring takes about {MEASUREMENT.seconds} seconds."
     assert (code, verdict["verdict"]) == (0, "passed"), said
     assert verdict["measured"] == pytest.approx(CALCULATED, abs=HIT_RATE.checks[0].threshold / 2)
     assert switches() == before

@@ -24,6 +24,7 @@ class StoreMeasurement:
         look: where to look if the prediction was wrong.
         parameters: the values of the lab's parameters during the measurement.
         faults: the faults that the measurement sets.
+        seconds: about how long all repetitions take, on a quiet machine.
     """
 
     measure: Callable[[StoreClient, int], float]
@@ -33,6 +34,7 @@ class StoreMeasurement:
     look: str
     parameters: Mapping[str, float] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
+    seconds: int = 5
 
 
 def load_measurement(task: PredictTask) -> StoreMeasurement:

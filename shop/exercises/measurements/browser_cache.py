@@ -51,4 +51,5 @@ MEASUREMENT = StoreMeasurement(
     PRODUCTS,
     f"{VISITS} visits to each of {len(PRODUCTS)} product pages; before the last, {CHANGED} products get another price",
     "Which visits find a stored page, and in which of them is that page still the current one?",
+    seconds=4,
 )

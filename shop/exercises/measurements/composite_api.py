@@ -42,4 +42,5 @@ MEASUREMENT = StoreMeasurement(
     PRODUCTS,
     f"{len(PRODUCTS)} product pages, opened as a browser does while each part is a call of its own",
     "Request one page with `curl` and count the attributes data-part and data-stock in it.",
+    seconds=4,
 )

@@ -43,4 +43,5 @@ MEASUREMENT = StoreMeasurement(
     "one checkout while each call to the provider takes 12 seconds",
     "How many calls does a checkout make if the first gets no answer, and what ends each of them?",
     faults=(PAYMENTS,),
+    seconds=10,
 )

@@ -68,4 +68,5 @@ MEASUREMENT = StoreMeasurement(
     PRODUCTS,
     f"{REQUESTS} requests for one product page, of them {AFTER_CHANGE} after a change of its price",
     "Which part of a request is in the edge's cache key, and which requests does the edge never answer?",
+    seconds=10,
 )

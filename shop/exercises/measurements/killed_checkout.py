@@ -71,4 +71,5 @@ MEASUREMENT = StoreMeasurement(
     f"{SHOPPERS} checkouts at once with a slow card; a web process was killed, and each client sent its request again",
     "Under which key did the clients repeat, and where is the state of a checkout while its process is dead?",
     faults=(WEB,),
+    seconds=12,
 )

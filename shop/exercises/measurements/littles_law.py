@@ -57,4 +57,5 @@ MEASUREMENT = StoreMeasurement(
     PRODUCTS,
     f"{AT_ONCE * CHECKOUTS_EACH} checkouts, {AT_ONCE} at any time, with a card that takes the provider 1.5 seconds",
     "Little's law: requests in progress = rate x time of one. Two of the three are given.",
+    seconds=10,
 )

@@ -40,4 +40,5 @@ MEASUREMENT = StoreMeasurement(
     PRODUCTS,
     f"{REQUESTS} requests for one product in {REQUESTS * EVERY_S:g} seconds, one after the other",
     "A copy lives at most five seconds. How many processes have one, and how often does each replace it?",
+    seconds=15,
 )

@@ -40,4 +40,5 @@ MEASUREMENT = StoreMeasurement(
     PRODUCTS,
     "one order: bought, cancelled, cancelled again, and then shipped by staff, which is refused",
     "An event is a fact. Which of the four commands changed something, and how many facts did each of them make?",
+    seconds=4,
 )

@@ -38,4 +38,5 @@ MEASUREMENT = StoreMeasurement(
     PRODUCTS,
     f"{SHOPPERS} checkouts of two products, one with {PIECES} pieces and one sold out; all of them are refused",
     "Which statements ran before the one that failed, and what became of them?",
+    seconds=4,
 )

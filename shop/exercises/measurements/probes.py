@@ -46,4 +46,5 @@ MEASUREMENT = StoreMeasurement(
     f" {PROBES_EACH} to /readyz",
     "Which of the three is required, so that no request can be served without it? What does /livez check?",
     faults=DEPENDENCIES,
+    seconds=15,
 )

@@ -62,4 +62,5 @@ MEASUREMENT = StoreMeasurement(
     f"{2 * ORDERS_EACH_WAY} checkouts while the mail server is down, half of them by the queue, half of them inline",
     "Where is the request to send a mail while the mail server is down, and who tries again?",
     faults=(MAIL,),
+    seconds=10,
 )

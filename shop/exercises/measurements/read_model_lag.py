@@ -39,4 +39,5 @@ MEASUREMENT = StoreMeasurement(
     PRODUCTS,
     f"{ORDERS} checkouts, and right after each of them two questions: the list of staff, and the buyer's own list",
     "Which of the two lists reads the rows that the worker writes later?",
+    seconds=6,
 )

@@ -60,4 +60,5 @@ MEASUREMENT = StoreMeasurement(
     "For which products does the cache still have a last good value?",
     parameters={TTL_SCALE: SCALE},
     faults=(DATABASE,),
+    seconds=12,
 )

@@ -46,4 +46,5 @@ MEASUREMENT = StoreMeasurement(
     PRODUCTS,
     f"{len(PRODUCTS)} edits of a price, and after each of them one read of the product's screen and one of a list",
     "Which entries does the writer read through the cache after its commit, and which not?",
+    seconds=5,
 )
