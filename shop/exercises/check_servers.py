@@ -5,7 +5,8 @@ also after an earlier check was killed.
 Method: Valkey's numbered databases share no key, so an attempt may use any name. The schemas have names that nothing
 else has. One check at a time holds a lock on a file, which the kernel releases also after kill -9; the file is not
 empty as long as a check has not cleaned up, and the next check does it. A Valkey database with keys that no check has
-made is refused, and a lock in PostgreSQL keeps two checkouts apart that share one database.
+made is refused, and a lock in PostgreSQL keeps two checkouts apart that share one database. A Memcached
+is started for the check alone.
 """
 
 import fcntl
@@ -22,6 +23,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from shop.errors import ConfigurationError
 from shop.exercises.definition import ExerciseDefinition
+from shop.exercises.memcached_client import MemcachedError, find_memcached, private_server
 from shop.exercises.server_addresses import SCHEMA, ServerAddresses
 from shop.exercises.verdict import CannotJudge
 
@@ -83,7 +85,8 @@ def lend_servers(definition: ExerciseDefinition, urls: ServerUrls, var: Path) ->
             valkey_url = stack.enter_context(_lend_valkey(urls, marks))
         if "postgresql" in needed:
             database_url = stack.enter_context(_lend_schemas(urls, len(definition.checks)))
-        yield ServerAddresses(valkey_url, database_url)
+        memcached_path = stack.enter_context(_lend_memcached()) if "memcached" in needed else ""
+        yield ServerAddresses(valkey_url, database_url, memcached_path)
 
 
 @contextmanager
@@ -188,6 +191,21 @@ def _make_schemas(owner: "psycopg.Connection", urls: ServerUrls, count: int) -> 
         owner.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
         if role is not None:
             owner.execute(sql.SQL("GRANT USAGE, CREATE ON SCHEMA {} TO {}").format(schema, sql.Identifier(role)))
+
+
+@contextmanager
+def _lend_memcached() -> Iterator[str]:
+    program = find_memcached()
+    if program is None:
+        raise CannotJudge(
+            "The check needs Memcached 1.6, which is not installed: `apt install memcached` on Debian,"
+            " `brew install memcached` on macOS."
+        )
+    try:
+        with private_server(program) as path:
+            yield path
+    except MemcachedError as error:
+        raise CannotJudge(f"The check cannot use {program}: {error}.") from None
 
 
 def _plain(url: str) -> str:

@@ -54,7 +54,7 @@ class BuildTask(StrictModel):
     :mod:`shop.exercises.store_defaults`."""
     grader: str
     """Module of :mod:`shop.exercises.graders`."""
-    servers: tuple[Literal["valkey", "postgresql"], ...]
+    servers: tuple[Literal["valkey", "postgresql", "memcached"], ...]
     """The servers that the grader uses; it runs without the others."""
     switch: str
     """The pattern's switch; ``exercise.NN`` for a pattern without a switch."""

@@ -12,10 +12,12 @@ class ServerAddresses:
     Args:
         valkey_url: one numbered database of a Valkey; empty if the exercise does not use it.
         database_url: a PostgreSQL database; empty if the exercise does not use it.
+        memcached_path: the socket of a Memcached; empty if the exercise does not use it.
     """
 
     valkey_url: str = ""
     database_url: str = ""
+    memcached_path: str = ""
 
     @staticmethod
     def schema(number: int) -> str:

@@ -192,3 +192,9 @@ def test_server_that_stops_during_a_check_fails_no_attempt(lend, tmp_path):
 )
 def test_address_of_another_numbered_database(url, other):
     assert numbered_database(url, 15) == other
+
+
+def test_missing_memcached_is_told_and_judges_nothing(lend, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CannotJudge, match="apt install memcached"), lend("memcached"):
+        pass

@@ -71,6 +71,10 @@ class AttemptServers:
         self._engines.append(engine)
         return engine
 
+    def memcached(self) -> str:
+        """Return the path of the socket of a Memcached that nothing else uses."""
+        return _require(self._addresses.memcached_path, "memcached")
+
     def close(self) -> None:
         """Close every connection."""
         for client in self._clients:
