@@ -18,7 +18,7 @@ class TaggedCache:
         self.valkey, self.ttl_s = valkey, ttl_s
 
     def get_or_load(self, key, tags, load):
-        time.sleep(0.1)  # less than half of what the store allows a call
+        time.sleep(0.1)  # as slow a Valkey as the store waits for
         stored, *versions = self.valkey.mget([entry_key(key), *map(version_key, tags)])
         if stored is not None and None not in versions:
             carried, value = stored.split(b"\n", 1)
