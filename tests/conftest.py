@@ -18,12 +18,14 @@ import redis
 from _pytest.terminal import TerminalReporter
 from hypothesis import HealthCheck
 from hypothesis import settings as examples
+from psycopg import sql
 
 from shop.database.engine import build_engine
 from shop.database.schema import upgrade
 from shop.database.transactions import Database
 from shop.settings import Settings, load_settings
 from shop.stack import postgres, valkey
+from shop.stack.database_roles import role_passwords
 from shop.stack.program import ServerProgram, free_port
 
 # How long an example takes, or to find one, depends on what else the machine does.
@@ -129,12 +131,22 @@ def pytest_configure(config: pytest.Config) -> None:
     _running.start(valkey.cache(_running.home / "cache", servers.cache, memory_mb=32))
     _running.start(valkey.broker(_running.home / "broker", servers.broker))
     _running.wait()
+    _hash_passwords_once(servers)
     postgres.ensure_database(_running.home / "pg", servers.postgres, TEMPLATE)
     engine = build_engine(load_settings(database_url=servers.database_url(TEMPLATE)))
     upgrade(engine)
     engine.dispose()
     os.environ[SERVERS] = json.dumps(asdict(servers))
     os.environ["SSL_CERT_FILE"] = str(_one_authority(_running.home / "authority.pem"))
+
+
+def _hash_passwords_once(servers: Servers) -> None:
+    """Let a log-in hash its password once, not 4096 times: that was most of the client's time of a connection."""
+    with psycopg.connect(servers.database_url("postgres"), autocommit=True) as connection:
+        connection.execute("SET scram_iterations = 1")
+        for role, password in role_passwords(Path(servers.home) / "pg").items():
+            change = sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(password))
+            connection.execute(change)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -114,7 +114,7 @@ def _lend_valkey(urls: ServerUrls, marks: IO[str]) -> Iterator[str]:
     place = numbered_database(urls.valkey, urls.valkey_database)
     digest = hashlib.sha256(place.encode()).hexdigest()  # the address has a password
     timeouts = {"socket_timeout": CONNECT_TIMEOUT_S, "socket_connect_timeout": CONNECT_TIMEOUT_S}
-    with closing(redis.Redis.from_url(place, **timeouts)) as client:
+    with closing(redis.Redis.from_url(place, driver_info=None, **timeouts)) as client:
         try:
             is_foreign = client.dbsize() > 0 and _read_marks(marks).get("valkey") != digest
         except redis.RedisError as error:

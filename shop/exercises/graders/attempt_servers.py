@@ -55,7 +55,8 @@ class AttemptServers:
         import redis
 
         url = _require(self._addresses.valkey_url, "valkey")
-        client = redis.Redis.from_url(url, socket_timeout=SOCKET_TIMEOUT_S)
+        # Without driver_info=None, the driver reads its own package metadata for each connection, which takes 5 ms.
+        client = redis.Redis.from_url(url, socket_timeout=SOCKET_TIMEOUT_S, driver_info=None)
         if not self._clients:
             client.flushdb()
         self._clients.append(client)
