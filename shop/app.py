@@ -64,7 +64,7 @@ from shop.web.identity import current_identity
 from shop.web.request_services import request_services
 from shop.web.session_cookie import SessionCookies
 from shop.web.trusted_proxy import TrustedProxyMiddleware
-from shop.wiring import ProcessRuntime, StoreServices, build
+from shop.wiring import CurrentReadiness, ProcessRuntime, StoreServices, build
 
 _log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def create_app(runtime: ProcessRuntime) -> OpenAPI:
     request_middleware.install(
         app, runtime.services, runtime.metrics, headers, hosts.is_ours, show_timings=settings.is_lab
     )
-    app.wsgi_app = HealthProbeMiddleware(app.wsgi_app, runtime.readiness)  # type: ignore[method-assign]  # outermost: never shed
+    app.wsgi_app = HealthProbeMiddleware(app.wsgi_app, CurrentReadiness(runtime))  # type: ignore[method-assign]  # outermost: never shed
     app.wsgi_app = TrustedProxyMiddleware(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     deadline.install(app, settings.request_timeout_ms / 1000)
     security.install(app, hosts)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
+from shop.attempt_wiring import NO_ATTEMPTS, AttemptSeams
 from shop.clock import Clock
 from shop.errors import DeadlinePassed, NotFound, ProductRenamed, ProductWithdrawn, ServiceUnavailable, ShopError
 from shop.patterns.caching import (
@@ -71,6 +72,7 @@ class CacheRuntime:
         default_factory=lambda: RefreshWorker(lambda context, load: context.run(request_record.without_record, load))
     )
     """Runs a load in the context of its request, but adds its queries to no request's record."""
+    cache_url: str | None = None
 
     def start(self) -> None:
         """Start the background threads."""
@@ -92,32 +94,40 @@ class CacheRuntime:
         if self.barrier is not None:
             self.barrier.close()
 
-    def compose(self, switches: SwitchSnapshot) -> CacheClient:
-        """Return the cache client for these switch values."""
+    def compose(self, switches: SwitchSnapshot, seams: AttemptSeams = NO_ATTEMPTS) -> CacheClient:
+        """Return the cache client for these switch values, with the attempts of a reader in their places."""
         ttl_scale = switches.parameter(TTL_SCALE)
+        put_negative_in_front = seams.choose(
+            "cache.negative", unchanged, options=LoadOptions(not_found=NOT_FOUND_ERRORS)
+        )
+        has_negative = switches["cache.negative"] == "on" and put_negative_in_front is unchanged
+        make_jitter = seams.choose("cache.jitter", jittered)
+        lifetime = scaled(make_jitter(random.random) if switches["cache.jitter"] == "on" else no_jitter, ttl_scale)
         cache = Cache(
             self.shared if switches["cache.shared"] == "on" else InvalidateOnlyLevel(self.shared),
             self.clock,
             self.telemetry,
             self.local if switches["cache.local"] == "on" else InvalidateOnlyLocal(self.local),
             LoadOptions(
-                lifetime=scaled(jittered(random.random) if switches["cache.jitter"] == "on" else no_jitter, ttl_scale),
-                not_found=NOT_FOUND_ERRORS if switches["cache.negative"] == "on" else None,
+                lifetime=lifetime,
+                not_found=NOT_FOUND_ERRORS if has_negative else None,
                 is_expected_error=is_expected_error,
                 stale_if_error=switches["cache.stale_if_error"] == "on",
                 is_caller_error=lambda error: isinstance(error, DeadlinePassed),
                 make_load_error=lambda: ServiceUnavailable(LOAD_FAILED),
                 max_lifetime_factor=(1 + JITTER_SHARE) * max(1.0, ttl_scale),
             ),
-            self.strategy(switches["cache.stampede"]),
+            seams.choose("cache.stampede", self.strategy(switches["cache.stampede"]), cache_url=self.cache_url),
             self.backoff,
         )
+        cache = seams.choose("cache.shared", cache, level=self.shared, lifetime=lifetime, emit=self.telemetry)
         clients: dict[str, Callable[[], CacheClient]] = {
             "event": lambda: EventInvalidation(cache, self.barrier, self.telemetry),
             "write-through": lambda: WriteThrough(cache, self.barrier, self.telemetry),
             "ttl": lambda: TtlOnly(cache),
         }
-        return clients[switches["cache.invalidation"]]()
+        client = clients[switches["cache.invalidation"]]()
+        return put_negative_in_front(seams.choose("cache.invalidation", client, cache_url=self.cache_url))
 
     def strategy(self, name: str) -> MakeStrategy:
         """Return the stampede strategy of a value of ``cache.stampede``."""
@@ -144,8 +154,22 @@ def build(settings: Settings, clock: Clock, telemetry: CacheTelemetry) -> CacheR
         listener = InvalidationListener(settings.cache_url, local, telemetry, state.fill_waiters, level)
         barrier = InvalidationBarrier(settings.cache_url)
     return CacheRuntime(
-        clock, telemetry, shared, local, state, listener, HitCounter(clock), FailureBackoff(clock), barrier
+        clock,
+        telemetry,
+        shared,
+        local,
+        state,
+        listener,
+        HitCounter(clock),
+        FailureBackoff(clock),
+        barrier,
+        cache_url=settings.cache_url,
     )
+
+
+def unchanged(client: CacheClient) -> CacheClient:
+    """Return the client: nothing stands in front of it."""
+    return client
 
 
 def is_expected_error(error: Exception) -> bool:

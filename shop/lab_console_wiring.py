@@ -7,6 +7,7 @@ from shop.mail.models import Mail
 from shop.patterns.caching.inspection import MaxMemory
 from shop.patterns.edge.hit_counter import EdgeTotals
 from shop.patterns.observability import metrics_summary
+from shop.switches.attempt_slots import AttemptSlots
 from shop.wiring import ProcessRuntime
 
 
@@ -33,6 +34,7 @@ def build_lab_console(runtime: ProcessRuntime) -> LabConsoleServices:
     return LabConsoleServices(
         settings=settings,
         switch_store=runtime.switch_store,
+        slots=AttemptSlots(settings.var_dir),
         poller=runtime.switch_poller,
         fault_channel=FaultChannel(settings.run_dir),
         max_memory=MaxMemory(settings.cache_url) if settings.cache_url else None,

@@ -4,7 +4,7 @@ Only the worker and the commands for the queue use it. A web process writes mess
 to the broker.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -56,7 +56,28 @@ def consumers_of(message: QueueMessage) -> tuple[str, ...]:
     return tuple(name for name in names if name in CONSUMERS)
 
 
-def relay(runtime: ProcessRuntime, broker: "MessageBroker") -> OutboxRelay:
+class CurrentRelay:
+    """The relay of a process, by the current snapshot of the switches.
+
+    Args:
+        runtime: of the process.
+        publish: sends a message to all its consumers.
+        free_capacity: returns how many more messages the queue may hold.
+    """
+
+    def __init__(
+        self, runtime: ProcessRuntime, publish: Callable[[QueueMessage], None], free_capacity: Callable[[], int]
+    ) -> None:
+        self._runtime = runtime
+        self._own = OutboxRelay(runtime.database, publish, free_capacity)
+        self._tools = {"database": runtime.database, "publish": publish, "free_capacity": free_capacity}
+
+    def run_once(self) -> int:
+        """Publish the messages of the outbox; see :meth:`OutboxRelay.run_once`."""
+        return self._runtime.current_seams().choose("exercise.16", self._own, **self._tools).run_once()
+
+
+def relay(runtime: ProcessRuntime, broker: "MessageBroker") -> CurrentRelay:
     """Return the relay from the database's outbox to the broker."""
     dispatcher = message_dispatcher(runtime)
 
@@ -68,7 +89,7 @@ def relay(runtime: ProcessRuntime, broker: "MessageBroker") -> OutboxRelay:
         for consumer in names:  # after a failure half-way, all are published again: each inbox drops duplicates
             broker.publish(consumer, message.to_json())
 
-    return OutboxRelay(runtime.database, publish, broker.free_capacity)
+    return CurrentRelay(runtime, publish, broker.free_capacity)
 
 
 def message_dispatcher(runtime: ProcessRuntime) -> MessageDispatcher:

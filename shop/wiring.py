@@ -19,6 +19,7 @@ from shop.accounts.password_resets import PasswordResets
 from shop.accounts.passwords import PasswordHashing, max_waiting
 from shop.accounts.service import AccountService
 from shop.accounts.session_records import SessionReaper
+from shop.attempt_wiring import AttemptSeams, ProcessAttempts
 from shop.cache_wiring import CacheRuntime
 from shop.cart.reaper import CartReaper
 from shop.cart.service import CartService
@@ -66,14 +67,15 @@ from shop.orders.service import OrderService
 from shop.patterns.caching import CacheClient
 from shop.patterns.edge import SurrogateKeyIndex
 from shop.patterns.health import checks
-from shop.patterns.health.readiness import HealthDependency, ReadinessCheck
+from shop.patterns.health.readiness import HealthDependency, HealthReport, ReadinessCheck
 from shop.patterns.health.server_faults import CheckFailed
 from shop.patterns.idempotency.key_store import KeyStore
 from shop.patterns.idempotency.policy import EnforceKeys, IdempotencyPolicy, IgnoreKeys
 from shop.patterns.idempotency.reaper import KeyReaper
-from shop.patterns.observability import request_record
+from shop.patterns.observability import correlation, request_record
 from shop.patterns.observability.access_log import AccessRecorder, JsonAccessLog, NoAccessLog
 from shop.patterns.observability.cache_metrics import CacheTelemetry
+from shop.patterns.observability.correlation import AdoptIds
 from shop.patterns.observability.json_lines import JsonLinesFile
 from shop.patterns.observability.logs import log_path
 from shop.patterns.observability.metrics import ProcessMetrics
@@ -87,6 +89,7 @@ from shop.payments.refunds import owed_refunds
 from shop.payments.resilient_provider import ProviderResilience
 from shop.payments.service import PaymentService
 from shop.settings import Settings
+from shop.switches.attempt_slots import AttemptSlots
 from shop.switches.parameters import TTL_SCALE
 from shop.switches.registry import SwitchPoller, SwitchSnapshot
 from shop.switches.store import SwitchStore
@@ -112,6 +115,7 @@ class StoreServices:
     browser: BrowserCaching
     edge: EdgeCaching
     fast_path: CachedResponseFastPath
+    adopt_ids: AdoptIds
     access_log: AccessRecorder
     idempotency: IdempotencyPolicy
     accounts: AccountService
@@ -148,6 +152,7 @@ class ProcessRuntime:
     database: Database
     switch_store: SwitchStore
     switch_poller: SwitchPoller
+    attempts: ProcessAttempts
     cache: CacheRuntime
     edge_registry: SurrogateKeyIndex | None
     metrics: ProcessMetrics
@@ -162,6 +167,9 @@ class ProcessRuntime:
     email_templates: EmailTemplates
     _graphs: dict[SwitchSnapshot, StoreServices] = field(default_factory=dict, init=False)
 
+    def __post_init__(self) -> None:
+        self.switch_poller.prepare = self._prepare
+
     def services(self) -> StoreServices:
         """Return the services for the current snapshot of the switches."""
         snapshot = self.switch_poller.current()
@@ -169,6 +177,10 @@ class ProcessRuntime:
         if graph is None:
             graph = self._graphs[snapshot] = self._compose(snapshot)
         return graph
+
+    def current_seams(self) -> AttemptSeams:
+        """Return the attempts of a reader that are in force, for parts outside the services."""
+        return self.attempts.seams(self.switch_poller.current())
 
     def start(self) -> None:
         """Start the background threads of the process."""
@@ -182,6 +194,7 @@ class ProcessRuntime:
     def close(self) -> None:
         """Stop the threads and close every connection."""
         self.switch_poller.stop()
+        self.attempts.close()
         self.readiness.close()
         self.cache.close()
         if self.edge_registry is not None:
@@ -190,9 +203,19 @@ class ProcessRuntime:
         self.access_lines.close()
         self.database.engine.dispose()
 
+    def _prepare(self, snapshot: SwitchSnapshot) -> None:
+        """Compose a graph with a reader's code before it is in force: no request waits for that code to be made.
+
+        The graphs of earlier versions are dropped, because each save makes one.
+        """
+        if snapshot.attempts:
+            kept = {known: graph for known, graph in self._graphs.items() if not known.attempts}
+            self._graphs = {**kept, snapshot: self._compose(snapshot)}
+
     def _compose(self, snapshot: SwitchSnapshot) -> StoreServices:
         settings, database = self.settings, self.database
-        cache = self.cache.compose(snapshot)
+        seams = self.attempts.seams(snapshot)
+        cache = self.cache.compose(snapshot, seams)
         browser = EtagRevalidation() if snapshot["cache.browser"] == "on" else NoBrowserCaching()
         edge: EdgeCaching = EdgeBypass()
         if snapshot["cache.edge"] == "on":
@@ -201,7 +224,8 @@ class ProcessRuntime:
         if snapshot["checkout.idempotency"] == "on":
             claim = timedelta(seconds=self._claim_s(snapshot))
             keys = EnforceKeys(database, KeyStore(timedelta(hours=settings.idempotency_kept_h), claim))
-        payments = self._payments(snapshot)
+            keys = seams.choose("checkout.idempotency", keys, database=database)
+        payments = self._payments(snapshot, seams)
         streams = OrderStreams(PROJECTIONS[snapshot["orders.projection"]]())
         order_links = OrderLinks(settings.secret_keys, self.clock, settings.own_address)
         order_emails = OrderEmails(database, order_links, self.email_templates)
@@ -212,9 +236,9 @@ class ProcessRuntime:
         if snapshot["observability.logs"] == "json":
             access_log = JsonAccessLog(self.access_lines, self.clock)
         link_requests = LinkRequests(database, clean_email)
-        phases = CheckoutPhases(
-            streams, payments, STRATEGIES[snapshot["checkout.stock"]](), cache.invalidate, confirmation
-        )
+        make_inbox = seams.choose("exercise.17", ConsumerInbox)
+        make_stock = seams.choose("checkout.stock", STRATEGIES[snapshot["checkout.stock"]])
+        phases = CheckoutPhases(streams, payments, make_stock(), cache.invalidate, confirmation)
         orders = OrderService(database, offers.by_ids, streams, owed_refunds)
         checkout_database = database if snapshot["checkout.transaction"] == "on" else database.autocommit()
         reconciler = PaymentReconciler(checkout_database, payments, phases)
@@ -245,7 +269,7 @@ class ProcessRuntime:
             password_changes=PasswordChanges(database, self.passwords),
             password_resets=resets,
             password_mail=PasswordMailConsumer(
-                ConsumerInbox(database, password_mail.CONSUMER),
+                make_inbox(database, password_mail.CONSUMER),
                 resets,
                 self.email_templates,
                 self.mailer,
@@ -269,9 +293,9 @@ class ProcessRuntime:
             projector=OrderProjector(database, self.metrics.projections.observe_lag),
             orphaned_charges=OrphanedCharges(database, payments, self.provider),
             completer=CheckoutCompleter(checkout_database, payments, reconciler, cancellation),
-            confirmation_consumer=ConfirmationConsumer(ConsumerInbox(database, CONSUMER), order_emails, self.mailer),
+            confirmation_consumer=ConfirmationConsumer(make_inbox(database, CONSUMER), order_emails, self.mailer),
             link_mail_consumer=LinkMailConsumer(
-                database, ConsumerInbox(database, link_mail.CONSUMER), link_requests, order_emails, self.mailer
+                database, make_inbox(database, link_mail.CONSUMER), link_requests, order_emails, self.mailer
             ),
             link_requests=link_requests,
             order_links=order_links,
@@ -284,16 +308,18 @@ class ProcessRuntime:
             payment_webhooks=PaymentWebhooks(
                 checkout_database, payments, phases, cancellation.refund, self.metrics.webhooks.count_webhook
             ),
+            adopt_ids=seams.choose("exercise.07", correlation.adopt),
             access_log=access_log,
         )
 
-    def _payments(self, snapshot: SwitchSnapshot) -> PaymentService:
+    def _payments(self, snapshot: SwitchSnapshot, seams: AttemptSeams) -> PaymentService:
         timeout = snapshot["payments.timeout"] == "on"
         provider = self.provider_resilience.wrap(
             self.provider,
             timeout=timeout,
             retries=snapshot["payments.retries"] == "on",
             breaker=snapshot["payments.breaker"] == "on",
+            choose=seams.choose,
         )
         return PaymentService(provider, self._limit_s(snapshot), claim_s=self._claim_s(snapshot))
 
@@ -306,6 +332,21 @@ class ProcessRuntime:
     def _claim_s(self, snapshot: SwitchSnapshot) -> float:
         """Return for how many seconds a request owns a payment, or a key whose work is several transactions."""
         return self._limit_s(snapshot) + self.settings.db_statement_timeout_ms / 1000
+
+
+class CurrentReadiness:
+    """The readiness of a process, by the current snapshot of the switches.
+
+    Args:
+        runtime: of the process.
+    """
+
+    def __init__(self, runtime: ProcessRuntime) -> None:
+        self._runtime = runtime
+
+    def latest(self) -> HealthReport:
+        """Return the last states of the dependencies."""
+        return self._runtime.current_seams().choose("exercise.08", self._runtime.readiness).latest()
 
 
 def build(settings: Settings, clock: Clock | None = None, process: str = "web") -> ProcessRuntime:
@@ -322,12 +363,14 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
     database = Database(
         build_engine(settings, request_record.record_query, deadlines.remaining), request_record.record_retry
     )
-    store = SwitchStore(database, allow_unsafe=settings.is_lab)
+    slots = AttemptSlots(settings.var_dir) if settings.is_lab else None
+    store = SwitchStore(database, allow_unsafe=settings.is_lab, slots=slots)
+    attempts = ProcessAttempts(store, slots, process)
     clock = clock or SystemClock()
     metrics = ProcessMetrics()
     telemetry = CacheTelemetry(metrics.cache)
     poller = SwitchPoller(
-        store.load,
+        attempts.load,
         settings.switch_refresh_s,
         lambda error: _log.warning("switches_unreadable", extra={"reason": f"{type(error).__name__}: {error}"}),
         lambda snapshot: metrics.switch_snapshot.set(snapshot.digest),
@@ -345,6 +388,7 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
         database=database,
         switch_store=store,
         switch_poller=poller,
+        attempts=attempts,
         cache=cache,
         edge_registry=edge_registry,
         metrics=metrics,

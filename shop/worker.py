@@ -25,9 +25,10 @@ from shop.patterns.health import checks
 from shop.patterns.health.probe_server import ProbeServer, probe_answers
 from shop.patterns.health.start import require_usable
 from shop.patterns.observability.logs import configure_logging
-from shop.patterns.outbox.relay import OutboxRelay, backlog
+from shop.patterns.outbox.relay import backlog
 from shop.patterns.queue.inbox import InboxReaper
 from shop.production_rules import require_production
+from shop.queue_wiring import CurrentRelay
 from shop.settings import Settings, load_settings
 from shop.switches.store import StoredSwitch
 from shop.wiring import ProcessRuntime, build
@@ -61,7 +62,7 @@ NO_ROW = select(StoredSwitch.name).where(false()).with_for_update()
 _log = logging.getLogger("shop.worker")
 
 
-def background_loops(runtime: ProcessRuntime, relay: OutboxRelay | None = None) -> list[BackgroundLoop]:
+def background_loops(runtime: ProcessRuntime, relay: CurrentRelay | None = None) -> list[BackgroundLoop]:
     """Return the loops of this process; each round uses the current snapshot of the switches.
 
     Args:

@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -103,7 +104,7 @@ def _drive(settings: Settings, mechanism: str, *, enabled: bool, seconds: float)
                 result.reached += 1
 
     bare = HttpProvider(str(settings.payments_url), WITHOUT_LIMIT_MS, settings.payments_api_key)
-    switches = {"timeout": False, "retries": False, "breaker": False} | {mechanism: enabled}
+    switches: dict[str, Any] = {"timeout": False, "retries": False, "breaker": False} | {mechanism: enabled}
     resilient = ProviderResilience(settings, SystemClock(), count_attempts).wrap(bare, **switches)
     deadline = time.monotonic() + seconds
     threads = [threading.Thread(target=_make_charges, args=(resilient, deadline, result, lock)) for _ in range(THREADS)]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 from rich.console import Console
@@ -32,6 +32,9 @@ from shop.exercises.tasks import FindTask
 from shop.exercises.verdict import CheckVerdict
 from shop.lab.restore_file import read_holder
 from shop.settings import PROJECT_ROOT, load_settings
+
+if TYPE_CHECKING:
+    from shop.switches.attempt_slots import AttemptSlot
 
 SEED = 1
 """Of the checks' random numbers: the same answer gets the same verdict."""
@@ -98,6 +101,8 @@ def start(n: str, url: str | None) -> None:
         _copy_attempt(definition, path)
         click.echo(f"Write  {_shown(path)}")
     click.echo(f"Then   shop exercise check {definition.number}")
+    if slot := _offer_attempt(definition):
+        click.echo(f"Watch  shop switch set {slot.switch} attempt   (your code in the running store)")
 
 
 @exercise.command()
@@ -202,6 +207,7 @@ def reset(n: str, yes: bool, url: str | None) -> None:  # noqa: FBT001
         click.echo("The store is restored.")
     if definition.file:
         _copy_attempt(definition, path)
+        _withdraw_attempt(definition)
     file.save(definition.slug, ExerciseProgress())
     click.echo(f"Exercise {definition.label} is as it was: shop exercise start {definition.number}")
 
@@ -278,6 +284,7 @@ def _check_build(definition: ExerciseDefinition, path: Path, url: str | None) ->
     from shop.exercises.attempt_runner import check_attempt
     from shop.lab.lab_lock import claim_lab
 
+    _offer_attempt(definition)
     if definition.live is None:
         return check_attempt(definition, path, SEED, _lend_servers)
     with claim_lab(load_settings().var_dir / "lab"):
@@ -357,6 +364,18 @@ def _copy_attempt(definition: ExerciseDefinition, path: Path) -> None:
 
         copy_patient(definition.audit, path.parent)
     atomic_write(path, definition.page(path.name), mode=0o644)
+
+
+def _offer_attempt(definition: ExerciseDefinition) -> "AttemptSlot | None":
+    from shop.exercises.store_slot import offer_attempt
+
+    return offer_attempt(definition, _attempt_path(definition), load_settings().var_dir)
+
+
+def _withdraw_attempt(definition: ExerciseDefinition) -> None:
+    from shop.exercises.store_slot import withdraw_attempt
+
+    withdraw_attempt(definition, load_settings().var_dir)
 
 
 def _shown(path: Path) -> str:

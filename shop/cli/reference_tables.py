@@ -9,6 +9,8 @@ from typing import Any, get_args
 from flask_openapi3 import OpenAPI
 
 from shop.app import create_app
+from shop.exercises.definition import load_definitions
+from shop.exercises.in_store.seams import has_seam
 from shop.lab.experiment import LabExperiment
 from shop.settings import PROJECT_ROOT, Settings, variable
 from shop.switches.registry import SWITCHES
@@ -42,6 +44,16 @@ explains how switches work. `shop reference` generates this page from `shop/swit
 | switch | values | effect | pattern | experiment |
 |---|---|---|---|---|
 """
+ATTEMPTS_HEADER = """
+## Attempts
+
+While a build exercise is begun, its switch also takes `attempt`, in the lab profile only: [your code in the running
+store](../explanation/your-code-in-the-store.md). `exercise.NN` exists only for its exercise; its values are `store` and
+`attempt`.
+
+| exercise | switch | Protocol | processes | limit of a call |
+|---|---|---|---|---|
+"""
 UNSAFE = "\n† unsafe: exists only for measurements, and is refused outside the lab profile.\n"
 
 
@@ -73,7 +85,20 @@ def switches_page(patterns: Path, experiments: Iterable[LabExperiment]) -> str:
         values = " ".join(f"`{value}`{'†' if value in switch.unsafe else ''}" for value in switch.values)
         rows.append(f"| `{name}` | {values} | {switch.description} | {', '.join(pages)} | {links} |\n")
     note = UNSAFE if any(switch.unsafe for switch in SWITCHES.values()) else ""
-    return SWITCHES_HEADER + "".join(rows) + note
+    return SWITCHES_HEADER + "".join(rows) + note + attempts_section()
+
+
+def attempts_section() -> str:
+    """Return the section about the switches that take a reader's code, as Markdown."""
+    rows = []
+    for exercise in load_definitions().values():
+        if exercise.build is not None and has_seam(exercise.slug):
+            build = exercise.build
+            link = f"[{exercise.label} {exercise.title}](../exercises/{exercise.name}/README.md)"
+            protocol = f"`{build.interface.partition(':')[2]}`"
+            processes = ", ".join(build.processes)
+            rows.append(f"| {link} | `{build.switch}` | {protocol} | {processes} | {build.call_limit_ms} ms |\n")
+    return ATTEMPTS_HEADER + "".join(rows)
 
 
 def switch_section(page: Path) -> str:

@@ -19,6 +19,7 @@ from shop.exercises.live_judgement import ArmResult, LiveResult, check_lateness,
 from shop.exercises.verdict import AttemptFailed, CannotJudge, FailureReport
 from shop.lab.saved_state import restore_afterwards
 from shop.lab.store_client import StoreClient
+from shop.switches.attempt_notes import STOPPED
 
 ATTEMPT = "attempt"
 """The value of a switch that puts the attempt in force."""
@@ -130,7 +131,7 @@ def _check_attempt(report: Mapping[str, Any], plan: LivePlan, began: datetime) -
     """
     notes = [note for note in report.get("notes", ()) if datetime.fromisoformat(note["at"]) >= began]
     if notes:
-        first = notes[-1]
+        first = next((note for note in notes if note["kind"] == STOPPED), notes[-1])
         did = f"{plan.load} In it: {first['did']}"
         raise AttemptFailed(FailureReport(check_name("calls"), did, "it returns.", first["came"], first["look"]))
     if report.get("value") != f"{plan.attempt}:{plan.version}":

@@ -1,5 +1,6 @@
 """API for experiments: sets parameters, and returns the store's own figures. Registered in the lab profile only."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -98,6 +99,33 @@ class MailList(ApiModel):
     items: list[MailAnswer]
 
 
+class AttemptNoteAnswer(ApiModel):
+    """One thing that went wrong with a reader's code in the store."""
+
+    kind: str = Field(description="One word for the cause, such as `exception` or `stopped`.")
+    did: str
+    came: str
+    look: str = Field(description="File, line and function.")
+    process: str
+    ended: bool = Field(description="Whether the store had to end the call. After three ends its own code is restored.")
+    at: datetime
+
+
+class AttemptAnswer(ApiModel):
+    """A begun exercise whose code can run in the store."""
+
+    exercise: str
+    switch: str
+    value: str | None = Field(description="The switch's value with its version; `null` for the store's own code.")
+    notes: list[AttemptNoteAnswer] = Field(description="About the version that was noted last, the newest first.")
+
+
+class AttemptList(ApiModel):
+    """All begun exercises whose code can run in the store."""
+
+    items: list[AttemptAnswer]
+
+
 def create_api(services: LabConsoleServices) -> ApiBlueprint:
     """Build the routes."""
     api = ApiBlueprint("lab_api", __name__, url_prefix="/api/v1/lab", abp_tags=[Tag(name="lab")])
@@ -150,6 +178,20 @@ def create_api(services: LabConsoleServices) -> ApiBlueprint:
             loads=dict(sums.loads),
         )
         return answer.model_dump(), NO_STORE_HEADERS
+
+    @api.get("/attempts", responses={200: AttemptList})
+    def list_attempts() -> Any:
+        """List the readers' attempts that can run in the store, and what went wrong with them."""
+        items = [
+            AttemptAnswer(
+                exercise=report.slot.exercise,
+                switch=report.slot.switch,
+                value=report.value,
+                notes=[AttemptNoteAnswer.model_validate(asdict(note)) for note in report.notes],
+            )
+            for report in services.attempt_reports()
+        ]
+        return AttemptList(items=items).model_dump(mode="json"), NO_STORE_HEADERS
 
     @api.get("/mail", responses={200: MailList, 422: ProblemDetails})
     def list_mail(query: MailQuery) -> Any:

@@ -11,6 +11,7 @@ from shop.web.private_response import NO_STORE_HEADERS
 
 SHOWN_REQUESTS = 20
 SHOWN_MAILS = 20
+SHOWN_NOTES = 3
 RECENT_REQUESTS = 200
 """Rates and shares are computed from so many requests: a few seconds under load, more than one person's clicks."""
 
@@ -25,7 +26,9 @@ def create_pages(services: LabConsoleServices) -> Blueprint:
         last = recent_requests.last_requests(logs / "web.jsonl", logs / "edge.jsonl", RECENT_REQUESTS)
         page = render_template(
             "lab/index.html",
-            switches=switches_api.describe_all(services.poller),
+            switches=switches_api.describe_all(services),
+            attempts=services.attempt_reports(),
+            shown_notes=SHOWN_NOTES,
             faults=faults_api.describe_all(services.fault_channel),
             figures=services.summarise(),
             recent=recent_requests.summarise(last),

@@ -11,6 +11,8 @@ from shop.patterns.caching.inspection import MaxMemory
 from shop.patterns.caching.valkey_client import CacheUnavailable
 from shop.patterns.observability.metrics_summary import MetricsSummary
 from shop.settings import Settings
+from shop.switches.attempt_notes import AttemptNote, AttemptNotes, latest_notes
+from shop.switches.attempt_slots import AttemptSlot, AttemptSlots, version_of
 from shop.switches.parameters import CACHE_MEMORY, validate
 from shop.switches.registry import SwitchPoller, SwitchSnapshot
 from shop.switches.store import SwitchStore
@@ -27,12 +29,28 @@ class StoredMail(Protocol):
 
 
 @dataclass(frozen=True)
+class AttemptReport:
+    """A begun exercise, as the lab shows it.
+
+    Args:
+        slot: its place in the store.
+        value: the stored value of its switch; ``None`` for the store's own code.
+        notes: what went wrong with that version, or with the version that was in force last; the newest first.
+    """
+
+    slot: AttemptSlot
+    value: str | None
+    notes: tuple[AttemptNote, ...]
+
+
+@dataclass(frozen=True)
 class LabConsoleServices:
     """The services of the lab console, made once per process.
 
     Args:
         settings: the number of web processes, the port of their metrics, and the directory of their logs.
         switch_store: stores switches and parameters for every process.
+        slots: of the begun exercises.
         poller: this process's snapshot of them, refreshed at once after a change made here.
         fault_channel: asks the supervisor for faults, and reads its report.
         max_memory: memory limit of the cache; ``None`` if there is no cache.
@@ -44,6 +62,7 @@ class LabConsoleServices:
 
     settings: Settings
     switch_store: SwitchStore
+    slots: AttemptSlots
     poller: SwitchPoller
     fault_channel: FaultChannel
     max_memory: MaxMemory | None
@@ -67,6 +86,20 @@ class LabConsoleServices:
         """
         self.switch_store.set(name, value)
         self.poller.refresh()
+
+    def attempt_reports(self) -> list[AttemptReport]:
+        """Return the begun exercises whose attempt can run in the store."""
+        values = dict(self.poller.current().attempts)
+
+        def notes(slot: AttemptSlot) -> list[AttemptNote]:
+            if (value := values.get(slot.switch)) is None:
+                return latest_notes(self.slots, slot)
+            return AttemptNotes(self.slots, slot, version_of(value)).load()
+
+        return [
+            AttemptReport(slot, values.get(name), tuple(reversed(notes(slot))))
+            for name, slot in self.slots.load().items()
+        ]
 
     def reset_switches(self) -> None:
         """Set all switches and parameters back to their defaults."""

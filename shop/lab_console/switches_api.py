@@ -6,7 +6,7 @@ from flask_openapi3 import Tag
 from pydantic import Field
 
 from shop.lab_console.services import LabConsoleServices
-from shop.switches.registry import SWITCHES, PatternSwitch, SwitchPoller
+from shop.switches.registry import PatternSwitch
 from shop.web.openapi import ApiBlueprint
 from shop.web.private_response import NO_STORE_HEADERS
 from shop.web.schemas import ApiModel, ProblemDetails
@@ -21,14 +21,14 @@ class SwitchPath(ApiModel):
 class SwitchChange(ApiModel):
     """The new value of a switch."""
 
-    value: str = Field(description="One of its values.")
+    value: str = Field(description="One of its values; `attempt` for the reader's code in a begun exercise.")
 
 
 class SwitchAnswer(ApiModel):
     """One switch and its value."""
 
     name: str
-    value: str
+    value: str = Field(description="One of its values; with its version for a reader's code: `attempt:1a2b3c4d`.")
     default: str
     values: list[str] = Field(description="All values; the default first.")
     unsafe: list[str] = Field(description="Values that exist only for measurements.")
@@ -49,21 +49,24 @@ def create_api(services: LabConsoleServices) -> ApiBlueprint:
     @api.get("", responses={200: SwitchList})
     def list_switches() -> Any:
         """List every switch and its value."""
-        return {"items": describe_all(services.poller), "applied": services.switches_applied()}, NO_STORE_HEADERS
+        return {"items": describe_all(services), "applied": services.switches_applied()}, NO_STORE_HEADERS
 
     @api.put("/<name>", operation_id="set_switch", responses={200: SwitchAnswer, 422: ProblemDetails})
     def put_switch(path: SwitchPath, body: SwitchChange) -> Any:
         """Set one switch; every process applies it within a second."""
         services.set_switch(path.name, body.value)
-        return describe(SWITCHES[path.name], body.value), NO_STORE_HEADERS
+        switch = services.switch_store.switches()[path.name]
+        attempts = dict(services.poller.current().attempts)
+        return describe(switch, attempts.get(path.name, body.value)), NO_STORE_HEADERS
 
     return api
 
 
-def describe_all(poller: SwitchPoller) -> list[dict[str, Any]]:
+def describe_all(services: LabConsoleServices) -> list[dict[str, Any]]:
     """Return every switch as the API shows it."""
-    values = poller.current().to_dict()
-    return [describe(switch, values[name]) for name, switch in SWITCHES.items()]
+    values = services.poller.current().to_dict()
+    switches = services.switch_store.switches()
+    return [describe(switch, values.get(name, switch.default)) for name, switch in switches.items()]
 
 
 def describe(switch: PatternSwitch, value: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ Switches: ``payments.timeout``, ``payments.retries``, ``payments.breaker``; see 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from shop.clock import Clock
 from shop.database.transactions import refuse_in_transaction
@@ -47,6 +47,13 @@ from shop.settings import Settings
 
 T = TypeVar("T")
 DEPENDENCY = "payments"
+MechanismChoice = Callable[[str, Any], Any]
+"""Returns what stands in the place of a mechanism, by the name of its switch."""
+
+
+def keep_own(name: str, own: Any) -> Any:
+    """Return the mechanism itself."""
+    return own
 
 
 class ProviderResilience:
@@ -69,13 +76,29 @@ class ProviderResilience:
         config = BreakerConfig(slow_s, settings.payments_breaker_calls, settings.payments_breaker_open_s)
         self._breaker = CircuitBreaker(DEPENDENCY, config, clock, emit)
 
-    def wrap(self, provider: PaymentProvider, *, timeout: bool, retries: bool, breaker: bool) -> "ResilientProvider":
-        """Return the provider with those mechanisms that are switched on."""
+    def wrap(
+        self,
+        provider: PaymentProvider,
+        *,
+        timeout: bool,
+        retries: bool,
+        breaker: bool,
+        choose: MechanismChoice = keep_own,
+    ) -> "ResilientProvider":
+        """Return the provider with those mechanisms that are switched on.
+
+        Args:
+            provider: the provider.
+            timeout: whether each attempt has a time limit.
+            retries: whether failed attempts are repeated.
+            breaker: whether there is a circuit breaker.
+            choose: chooses what stands in the place of retries and breaker.
+        """
         return ResilientProvider(
             provider,
             self._timeout if timeout else NoTimeout(),
-            self._retry if retries else NoRetry(),
-            self._breaker if breaker else NoBreaker(),
+            choose("payments.retries", self._retry) if retries else NoRetry(),
+            choose("payments.breaker", self._breaker) if breaker else NoBreaker(),
             self._min_wait_s,
             self._clock,
             self._emit,

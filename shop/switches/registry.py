@@ -10,13 +10,18 @@ Source: Pete Hodgson, "Feature Toggles" (2017): decide at the edge, not in the m
 import threading
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from shop import threads
 from shop.did_you_mean import did_you_mean
 from shop.errors import InvalidFields
 from shop.switches import parameters
+from shop.switches.attempt_slots import ATTEMPT, STORE, AttemptSlot, is_attempt
+
+ATTEMPT_REFRESH_S = 0.25
+"""Longest pause between two reads while an attempt of the reader is in force: a save is to be in force within a
+second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +163,11 @@ class SwitchSnapshot:
     """The values of all switches and parameters at one moment; hashable, so it can be the key of an object graph."""
 
     values: tuple[str, ...]
-    """One value per switch, in the order of :data:`SWITCHES`."""
+    """One value per switch, in the order of :data:`SWITCHES`; the default for a switch whose value is an attempt."""
     parameters: tuple[float, ...] = _PARAMETER_DEFAULTS
     """One value per parameter, in the order of ``LAB_PARAMETERS``."""
+    attempts: tuple[tuple[str, str], ...] = ()
+    """The switches whose stored value is the reader's code, by name, with that value (``attempt:1a2b3c4d``)."""
 
     @classmethod
     def from_stored(cls, stored: Mapping[str, str]) -> "SwitchSnapshot":
@@ -171,6 +178,7 @@ class SwitchSnapshot:
                 for name, switch in SWITCHES.items()
             ),
             parameters.parse_values(stored),
+            tuple(sorted((name, value) for name, value in stored.items() if is_attempt(value))),
         )
 
     def __getitem__(self, name: str) -> str:
@@ -190,13 +198,28 @@ class SwitchSnapshot:
         return self.parameters[_PARAMETER_POSITIONS[name]]
 
     def to_dict(self) -> dict[str, str]:
-        """Return the values of the switches by name."""
-        return dict(zip(SWITCHES, self.values, strict=True))
+        """Return the stored values of the switches by name."""
+        return {**dict(zip(SWITCHES, self.values, strict=True)), **dict(self.attempts)}
 
     @property
     def digest(self) -> int:
         """Return a number of 32 bits: two processes with the same one have the same values."""
-        return zlib.crc32(repr((self.values, self.parameters)).encode())
+        return zlib.crc32(repr((self.values, self.parameters, self.attempts)).encode())
+
+
+def list_switches(slots: Mapping[str, AttemptSlot]) -> dict[str, PatternSwitch]:
+    """Return every switch by name; those of begun exercises take one more value.
+
+    Args:
+        slots: of the begun exercises, by switch.
+    """
+    listed = dict(SWITCHES)
+    for name, slot in sorted(slots.items()):
+        known = SWITCHES.get(name) or PatternSwitch(
+            name, (STORE,), f"Exercise {slot.number}, {slot.slug}: the store's own code, or your attempt."
+        )
+        listed[name] = replace(known, values=(*known.values, ATTEMPT))
+    return listed
 
 
 def validate(name: str, value: str, *, allow_unsafe: bool) -> None:
@@ -221,8 +244,8 @@ def validate(name: str, value: str, *, allow_unsafe: bool) -> None:
 
 
 def is_unsafe(name: str, value: str) -> bool:
-    """Return whether a value exists only for measurements."""
-    return value in SWITCHES[name].unsafe
+    """Return whether a value exists only for measurements, or is the reader's code."""
+    return value in SWITCHES[name].unsafe or is_attempt(value)
 
 
 class SwitchPoller:
@@ -246,6 +269,8 @@ class SwitchPoller:
         self._refresh_s = refresh_s
         self._on_failure = on_failure
         self._on_read = on_read
+        self.prepare: Callable[[SwitchSnapshot], None] = lambda snapshot: None
+        """Called with each new snapshot before it is in force."""
         self._snapshot = SwitchSnapshot.from_stored({})
         self._lock = threading.Lock()  # a read that began before a change must not overwrite the read that saw it
         self._stopped = threading.Event()
@@ -259,7 +284,10 @@ class SwitchPoller:
         """Read the stored values now; keep the last snapshot if that fails."""
         with self._lock:
             try:
-                self._snapshot = SwitchSnapshot.from_stored(self._load())
+                snapshot = SwitchSnapshot.from_stored(self._load())
+                if snapshot != self._snapshot:
+                    self.prepare(snapshot)
+                    self._snapshot = snapshot
                 self._on_read(self._snapshot)
             except Exception as error:  # noqa: BLE001 - whatever the store raises, the last snapshot is still good
                 self._on_failure(error)
@@ -283,5 +311,8 @@ class SwitchPoller:
         return threads.thread_fault(self._thread, self._stopped)
 
     def _poll(self) -> None:
-        while not self._stopped.wait(self._refresh_s):
+        while not self._stopped.wait(self._pause_s()):
             self.refresh()
+
+    def _pause_s(self) -> float:
+        return min(self._refresh_s, ATTEMPT_REFRESH_S) if self._snapshot.attempts else self._refresh_s

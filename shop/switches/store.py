@@ -2,14 +2,15 @@
 
 from datetime import datetime
 
-from sqlalchemy import Text, delete, func, select
+from sqlalchemy import Text, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shop.database.engine import ModelBase
 from shop.database.transactions import Database
 from shop.switches import parameters
-from shop.switches.registry import SWITCHES, is_unsafe, validate
+from shop.switches.attempt_slots import OWN_SWITCH, STORE, AttemptSlots, is_attempt, stored_value
+from shop.switches.registry import SWITCHES, PatternSwitch, is_unsafe, list_switches, validate
 
 
 class StoredSwitch(ModelBase):
@@ -28,11 +29,17 @@ class SwitchStore:
     Args:
         database: holds them.
         allow_unsafe: whether values that exist only for measurements may be set (the lab profile).
+        slots: of the begun exercises, whose switches take ``attempt``; ``None`` if they may not be set here.
     """
 
-    def __init__(self, database: Database, *, allow_unsafe: bool) -> None:
+    def __init__(self, database: Database, *, allow_unsafe: bool, slots: AttemptSlots | None = None) -> None:
         self._database = database
         self._allow_unsafe = allow_unsafe
+        self._slots = slots if allow_unsafe else None
+
+    def switches(self) -> dict[str, PatternSwitch]:
+        """Return every switch by name, with the values that it takes now."""
+        return list_switches(self._slots.load() if self._slots else {})
 
     def load(self) -> dict[str, str]:
         """Return the values of the switches and, in the lab, of the parameters that were set, by name.
@@ -51,8 +58,31 @@ class SwitchStore:
         Raises:
             InvalidFields: an unknown name, an unknown value, or an unsafe one where those are refused.
         """
-        validate(name, value, allow_unsafe=self._allow_unsafe)
-        self._upsert(name, value)
+        is_own = name.startswith(OWN_SWITCH)
+        if is_own and value == STORE and name in self.switches():
+            self.reset(name)
+        elif is_attempt(value) and self._slots is not None and (is_own or name in SWITCHES):
+            self._upsert(name, stored_value(self._slots.publish(name)))
+        else:
+            validate(name, value, allow_unsafe=self._allow_unsafe)
+            self._upsert(name, value)
+
+    def replace(self, name: str, expected: str, value: str | None) -> bool:
+        """Replace the stored value of a switch, unless it has changed meanwhile.
+
+        Args:
+            name: of the switch.
+            expected: its stored value.
+            value: the new one; ``None`` for the default.
+
+        Returns:
+            Whether it was replaced.
+        """
+        is_same = (StoredSwitch.name == name, StoredSwitch.value == expected)
+        removal = delete(StoredSwitch).where(*is_same).returning(StoredSwitch.name)
+        change = update(StoredSwitch).where(*is_same).values(value=value).returning(StoredSwitch.name)
+        with self._database.transaction() as session:
+            return session.execute(removal if value is None else change).first() is not None
 
     def set_parameter(self, name: str, value: float) -> None:
         """Set one parameter (see ``shop.switches.parameters``).

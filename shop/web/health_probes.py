@@ -7,15 +7,22 @@ killed. For the same reason gunicorn's worker has separate threads for probes (`
 
 import json
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from shop.patterns.health.readiness import ReadinessCheck
+from shop.patterns.health.readiness import HealthReport
 from shop.web.http_caching import NO_STORE
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 HEADERS = [("Content-Type", "application/json"), ("Cache-Control", NO_STORE)]
+
+
+class ReadinessSource(Protocol):
+    """Tells whether the process can serve."""
+
+    def latest(self) -> HealthReport:
+        """Return the last states of the dependencies."""
 
 
 class HealthProbeMiddleware:
@@ -26,7 +33,7 @@ class HealthProbeMiddleware:
         readiness: checked by ``/readyz``.
     """
 
-    def __init__(self, inner: "WSGIApplication", readiness: ReadinessCheck) -> None:
+    def __init__(self, inner: "WSGIApplication", readiness: ReadinessSource) -> None:
         self._inner = inner
 
         def livez() -> tuple[str, object]:

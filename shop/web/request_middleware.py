@@ -65,9 +65,9 @@ class RequestMiddleware:
         """Answer one request (PEP 3333)."""
         self._metrics.in_flight.inc()
         try:
-            correlation.adopt(environ.get("HTTP_X_REQUEST_ID"), environ.get("HTTP_TRACEPARENT"))
-            record = request_record.begin()
             services = environ[SERVICES_KEY] = self._resolve()
+            services.adopt_ids(environ.get("HTTP_X_REQUEST_ID"), environ.get("HTTP_TRACEPARENT"))
+            record = request_record.begin()
 
             def start(status: str, headers: Headers, exc_info: ExcInfo = None) -> Any:
                 self._close_record(environ, int(status[:3]), headers, record, services)

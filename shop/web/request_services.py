@@ -9,6 +9,7 @@ from flask import request
 
 from shop.patterns.idempotency.policy import IdempotencyPolicy
 from shop.patterns.observability.access_log import AccessRecorder
+from shop.patterns.observability.correlation import AdoptIds
 from shop.web.edge_headers import EdgeCaching
 from shop.web.fast_path import CachedResponseFastPath
 from shop.web.http_caching import BrowserCaching
@@ -19,6 +20,10 @@ SERVICES_KEY = "shop.services"
 
 class RequestServices(Protocol):
     """The part of the store's services that serves HTTP, whatever the request is about."""
+
+    @property
+    def adopt_ids(self) -> AdoptIds:
+        """Return the function that sets the ids of a request."""
 
     @property
     def access_log(self) -> AccessRecorder:

@@ -102,7 +102,7 @@ class ReadinessCheck:
     """
 
     def __init__(self, dependencies: Sequence[HealthDependency], clock: Clock, timeout_s: float = TIMEOUT_S) -> None:
-        self._dependencies = dependencies
+        self.dependencies = dependencies
         self._clock = clock
         self._timeout_s = timeout_s
         # One thread for each check, so that none waits for another, and one for the round of all checks.
@@ -121,12 +121,12 @@ class ReadinessCheck:
         with self._lock:
             if not self._states or self._clock.monotonic() >= self._cached_until:
                 deadline = self._clock.monotonic() + self._timeout_s
-                for dependency in self._dependencies:
+                for dependency in self.dependencies:
                     running = self._running.get(dependency.name)
                     if running is None or running.done():  # a check that still hangs is not started again
                         self._running[dependency.name] = self._pool.submit(dependency.check)
                 self._states = {
-                    dependency.name: self._wait_for(dependency, deadline) for dependency in self._dependencies
+                    dependency.name: self._wait_for(dependency, deadline) for dependency in self.dependencies
                 }
                 self._cached_until = self._clock.monotonic() + CACHED_S
             return HealthReport(dict(self._states), self._stopping)

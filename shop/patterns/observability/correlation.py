@@ -8,12 +8,16 @@ Source: W3C Trace Context; Newman, "Building Microservices", ch. 10, correlation
 
 import random
 import re
+from collections.abc import Callable
 from contextvars import ContextVar
 
 REQUEST_ID_HEADER = "X-Request-ID"
 TRACEPARENT_HEADER = "traceparent"
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{8,128}")
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+AdoptIds = Callable[[str | None, str | None], None]
+"""Sets the ids of a context, by the received request id and ``traceparent``."""
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 traceparent: ContextVar[str] = ContextVar("traceparent", default="")
