@@ -23,18 +23,15 @@ class PriceTable:
     """
 
     def __init__(self, calls: AttemptCalls) -> None:
-        from sqlalchemy import text
-
-        self._text = text
         self._engine = calls.servers.database()
         with self._engine.begin() as connection:
-            connection.execute(text("CREATE TABLE price (slug text PRIMARY KEY, amount int NOT NULL)"))
-            connection.execute(text("INSERT INTO price VALUES ('tea', 100), ('mug', 100), ('pot', 100)"))
+            connection.exec_driver_sql("CREATE TABLE price (slug text PRIMARY KEY, amount int NOT NULL)")
+            connection.exec_driver_sql("INSERT INTO price VALUES ('tea', 100), ('mug', 100), ('pot', 100)")
 
     def read(self, slug: str) -> bytes:
         """Return the committed price of a product."""
         with self._engine.connect() as connection:
-            amount = connection.scalar(self._text("SELECT amount FROM price WHERE slug = :slug"), {"slug": slug})
+            amount = connection.exec_driver_sql("SELECT amount FROM price WHERE slug = %s", (slug,)).scalar_one()
         return f"{slug} {amount}".encode()
 
     @contextmanager
@@ -42,8 +39,7 @@ class PriceTable:
         """Change a price in a transaction; it is committed at the end of the block, and then the functions run."""
         hooks: list[Callable[[], None]] = []
         with self._engine.begin() as connection:
-            values = {"slug": slug, "amount": amount}
-            connection.execute(self._text("UPDATE price SET amount = :amount WHERE slug = :slug"), values)
+            connection.exec_driver_sql("UPDATE price SET amount = %s WHERE slug = %s", (amount, slug))
             yield hooks.append
         for hook in hooks:
             hook()
