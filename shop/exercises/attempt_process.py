@@ -24,6 +24,8 @@ from shop.exercises.verdict import AttemptFailed, CannotJudge, FailureReport
 TICK_S = 0.05
 STALLED_TICKS = 30
 """One and a half seconds: a call that takes longer does not return, for the store as for the check."""
+STALLED_SERVER_TICKS = 60
+"""Three seconds for a call that may wait for a server: on a busy machine, the server is slow and not the attempt."""
 STALLED_IMPORT_TICKS = 120
 """The import of a large library may take a while."""
 LOOP_CPU_S = 0.2
@@ -108,9 +110,10 @@ def watch_calls(report: ReportPipe, plan: CheckPlan) -> None:
         pause.wait(TICK_S)
         report.ticks += 1
         check, call = report.current
-        limit = STALLED_IMPORT_TICKS if check == IMPORT else STALLED_TICKS
+        is_looping = time.process_time() - report.cpu_s > LOOP_CPU_S
+        limit = stall_limit(plan, check, is_looping=is_looping)
         if report.ticks > limit:
-            cause = "it loops" if time.process_time() - report.cpu_s > LOOP_CPU_S else "it waits"
+            cause = "it loops" if is_looping else "it waits"
             stacks = map(traceback.extract_stack, sys._current_frames().values())  # a check may call in threads
             places = [frame for frames in stacks for frame in frames if frame.filename == str(path)]
             if plan.servers != NO_SERVERS and not places:
@@ -120,6 +123,19 @@ def watch_calls(report: ReportPipe, plan: CheckPlan) -> None:
             came = f"it had not returned after {TICK_S * limit:g} s: {cause} without an end."
             report.fail(FailureReport(check, call, "it returns at once.", came, look))
             end_process()
+
+
+def stall_limit(plan: CheckPlan, check: str, *, is_looping: bool) -> int:
+    """Return the ticks after which a call does not return any more.
+
+    Args:
+        plan: of the checks.
+        check: the one that calls.
+        is_looping: whether the call uses processor time.
+    """
+    if check == IMPORT:
+        return STALLED_IMPORT_TICKS
+    return STALLED_TICKS if is_looping or plan.servers == NO_SERVERS else STALLED_SERVER_TICKS
 
 
 def end_process() -> NoReturn:

@@ -6,6 +6,7 @@ import psutil
 import pytest
 
 from shop.exercises import attempt_process, attempt_runner
+from shop.exercises.attempt_process import stall_limit
 from shop.exercises.attempt_runner import check_attempt, check_plan
 from shop.exercises.definition import EXERCISES, load_definition
 from shop.exercises.server_addresses import ServerAddresses
@@ -120,6 +121,13 @@ def has_ended(pid):
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def test_call_that_may_wait_for_a_server_gets_more_time(attempt):
+    path = attempt("")
+    plans = [check_plan(JITTER, path, 1), check_plan(JITTER, path, 1, ServerAddresses("redis://127.0.0.1"))]
+    limits = [stall_limit(plan, "bounds", is_looping=loops) for plan in plans for loops in (True, False)]
+    assert limits == [30, 30, 30, 60]
 
 
 def test_check_that_waits_for_a_server_blames_no_attempt(attempt, monkeypatch):
