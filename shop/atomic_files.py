@@ -38,3 +38,23 @@ def atomic_write(path: Path, content: str | bytes, *, mode: int = OWNER_ONLY, mo
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory, and those above it that are missing; each belongs to the owner of the one that contains it.
+
+    Without that, a directory that root's command makes is closed to the store's servers, which run as another account.
+
+    Args:
+        path: of the directory; it may exist.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if path.is_dir():
+        return
+    make_directory(path.parent)
+    path.mkdir(exist_ok=True)
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)

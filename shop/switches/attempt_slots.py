@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from shop.atomic_files import atomic_write
+from shop.atomic_files import atomic_write, make_directory
 from shop.errors import InvalidFields
 
 ATTEMPT = "attempt"
@@ -156,7 +156,7 @@ class AttemptSlots:
         version = content_version(text)
         path = self.copy_path(slot, version)
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_directory(path.parent)
             atomic_write(path, text, mode=READABLE)
             self._delete_old(path.parent)
         return version
@@ -194,7 +194,7 @@ class AttemptSlots:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_directory(self.folder)
         with (self.folder / "slots.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from shop.atomic_files import atomic_write
+from shop.atomic_files import atomic_write, make_directory
 
 
 def test_a_file_is_replaced_by_text_for_its_owner_alone(tmp_path):
@@ -37,3 +37,12 @@ def test_name_of_a_directory_is_refused_and_leaves_no_file(tmp_path):
     with pytest.raises(OSError, match="directory"):
         atomic_write(target, b"new")
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a directory for another account")
+def test_directory_made_by_root_belongs_to_the_owner_above(tmp_path):
+    os.chown(tmp_path, 65534, 65534)
+    make_directory(tmp_path / "exercises" / "04-ttl-jitter")
+    owners = {path.stat().st_uid for path in tmp_path.rglob("*")}
+    assert owners == {65534}
+    make_directory(tmp_path / "exercises")

@@ -24,7 +24,13 @@ class AttemptHealth:
 
     def to_json(self) -> dict[str, object]:
         """Return the document that ``/readyz`` sends."""
-        return {"status": "ready" if self.ready else "not ready", "dependencies": dict(self.states)}
+        dependencies = {
+            name: {"state": "ok", "required": False, "detail": ""}
+            if state == "ok"
+            else {"state": "away", "required": False, "detail": state}
+            for name, state in self.states.items()
+        }
+        return {"status": "ready" if self.ready else "not ready", "dependencies": dependencies}
 
 
 class AttemptReadiness:
