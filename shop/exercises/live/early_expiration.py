@@ -31,7 +31,7 @@ def measure_expiries(arm: LiveArm) -> Counts:
     if not loads and not arm.failed:
         raise CannotJudge("The entry of the product did not expire during the load: see `shop status`.")
     met = sum(EARLY not in status for status in loads)
-    return {"met-expiries": 100 * met / max(FEW_LOADS, len(loads)), "loads": len(loads)}
+    return {"met-expiries": round(100 * met / max(FEW_LOADS, len(loads))), "loads": len(loads)}
 
 
 COMPARISON = LiveComparison(
