@@ -100,6 +100,8 @@ def start(n: str, url: str | None) -> None:
     else:
         _copy_attempt(definition, path)
         click.echo(f"Write  {_shown(path)}")
+    if definition.audit is not None:
+        click.echo(f"Repair {_shown(path.parent / definition.audit.patient)}/")
     click.echo(f"Then   shop exercise check {definition.number}")
     if slot := _offer_attempt(definition):
         click.echo(f"Watch  shop switch set {slot.switch} attempt   (your code in the running store)")

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from shop.errors import ConfigurationError
-from shop.exercises.cases import load_case
+from shop.exercises.cases import load_case, slow_page, stale_price
 from shop.exercises.cases.cache_status import SITUATIONS, read_answer
 from shop.exercises.cases.layer_entries import answering_layer, read_entries
 from shop.exercises.cases.slow_page import EXPECTED, SWITCHES, read_signs
@@ -108,6 +108,12 @@ def test_signs_of_each_switch_are_read(off, cache_status, control):
     signs = read_signs(httpx.Response(200, headers={"Cache-Status": cache_status, "Cache-Control": control}))
     assert [switch for switch, (is_off, _) in signs.items() if is_off] == off
     assert set(signs) == set(SWITCHES) == set(EXPECTED)
+
+
+@pytest.mark.parametrize("exercise", [SLOW_PAGE, STALE_PRICE], ids=lambda one: one.name)
+def test_page_shows_where_the_verdict_says_to_look(exercise):
+    module = slow_page if exercise is SLOW_PAGE else stale_price
+    assert f"  look      {module.LOOK}\n" in exercise.page("README.md")
 
 
 def test_answers_of_the_stale_price_are_answers():
