@@ -7,8 +7,9 @@ import click
 from shop.cli import EXIT_FAILED
 from shop.cli.output import emit
 from shop.datasets.choice import SIZES, require_size
+from shop.lab.restore_file import read_holder
 from shop.production_rules import require_production
-from shop.settings import load_settings
+from shop.settings import Settings, load_settings
 from shop.stack.console import StackConsole
 from shop.stack.detached import start_detached
 from shop.stack.down import stop_stack
@@ -43,6 +44,8 @@ def up(
     require_production(settings)
     drop_privileges(settings, sys.argv[1:], click.echo)
     data = _options(dataset=dataset, size=size)
+    for line in _held_lines(settings):
+        click.echo(line)
     if detach:
         command = (*SHOP, "up", *_options(**overrides), *(["--no-edge"] if no_edge else []), *data)
         sys.exit(start_detached(settings, command, click.echo, lambda line: click.echo(line, err=True)))
@@ -68,10 +71,17 @@ def down() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def status(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Show each process: pid, port, health, memory. Exit code 1 if the stack is not up and well."""
-    report = collect_report(load_settings())
-    emit(report.to_dict(), format_report(report), as_json=as_json)
+    settings = load_settings()
+    report = collect_report(settings)
+    emit(report.to_dict(), "\n".join([format_report(report), *_held_lines(settings)]), as_json=as_json)
     if not report.is_healthy:
         sys.exit(EXIT_FAILED)
+
+
+def _held_lines(settings: Settings) -> list[str]:
+    """Return a line if an exercise has changed switches of this store, so that nobody wonders about its figures."""
+    holder = read_holder(settings.var_dir / "lab")
+    return [f"changed for exercise {holder}: `shop exercise reset {holder}` restores the store"] if holder else []
 
 
 def _options(**values: object) -> list[str]:
