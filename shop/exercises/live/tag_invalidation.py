@@ -7,7 +7,7 @@ from shop.exercises.live import CountRule, Counts, LiveComparison, RatioRule, ow
 from shop.exercises.live_arm import LiveArm, LiveResponse, product_screen
 from shop.switches.parameters import TTL_SCALE
 
-PRODUCTS = own_products("tag-invalidation", 20)
+PRODUCTS = own_products("tag-invalidation", 15)
 READS = 3
 """Of each product, before the edit and after it, at least."""
 LOOK = "on_write is called with the tags of the product: every entry that carries one of them is invalid afterwards."
@@ -35,9 +35,9 @@ def _price(response: LiveResponse) -> int | None:
 
 
 COMPARISON = LiveComparison(
-    did="reads of 20 products, each before and after an edit of its price",
+    did="reads of 15 products, each before and after an edit of its price",
     measure=measure_stale,
-    rate=30.0,
+    rate=20.0,
     counts=(
         CountRule("stale", "old prices after the edit", "each price is the new one", LOOK, at_most=0),
         CountRule(
