@@ -13,7 +13,10 @@ from tests.support.checkout_processes import DETAILS
 from tests.support.polling import until
 from tests.support.stack_instance import StackInstance
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole-stack")]  # one process, one stack
+pytestmark = [
+    pytest.mark.long,  # test_backup.py restores, and test_orphaned_charges.py lists and settles such charges
+    pytest.mark.xdist_group("whole-stack"),  # one process, one stack
+]
 
 
 @pytest.fixture

@@ -198,6 +198,7 @@ def books_of(stack):
     return json.loads(stack.shop("books", "--json").stdout)["mismatches"]
 
 
+@pytest.mark.long  # test_books.py reports the duplicate order; test_idempotency.py switches the keys off
 def test_retries_without_keys_pay_twice_and_the_auditor_reports_it(observe, stack, monkeypatch):
     monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))  # the auditor reads the store of this folder
     before = books_of(stack)  # another test's naive sale may have left mismatches
@@ -318,6 +319,7 @@ def test_cache_avalanche_loads_every_expired_entry(observe):
     assert figures["peak_loads_rps"] > figures["mean_loads_rps"]
 
 
+@pytest.mark.long  # test_confirmation.py loses the mail inline, and keeps it in the queue
 def test_mails_are_lost_inline_and_none_by_the_queue(observe, stack, store, monkeypatch):
     monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))  # the auditor reads the store of this folder
     driver_params = {"rate": 4.0, "seconds": 1.0, "patience_s": 1.0}
@@ -329,6 +331,7 @@ def test_mails_are_lost_inline_and_none_by_the_queue(observe, stack, store, monk
     assert active_faults(store) == {}
 
 
+@pytest.mark.long  # test_lab_drivers.py computes the measures; the flash sale drives checkouts
 def test_bystander_pages_are_measured_while_the_provider_is_down(observe, stack, store, monkeypatch):
     monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))  # the driver runs the auditor and `shop fault` as commands
     driver_params = {"fault": "down", "lead_s": 1.5, "seconds": 0.5, "rate": 1.0, "visits": 20.0}
@@ -351,6 +354,7 @@ def test_a_flash_sale_sells_out_and_restores_the_stock(observe, stack, store, mo
     assert {slug: store.available(slug) for slug in before} == before
 
 
+@pytest.mark.long  # test_stock_races.py oversells; test_lab_broken_books.py names the experiment
 def test_mismatches_of_a_naive_sale_name_the_experiment(observe, stack, monkeypatch):
     monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))
     reported = []
