@@ -46,6 +46,7 @@ class MiddlewareServices:
 
     access_log: JsonAccessLog
     fast_path: NoFastPath
+    adopt_ids: Callable[[str | None, str | None], None] = correlation.adopt
 
 
 def correlated(app: "WSGIApplication", current_id: ContextVar[str], log: Callable[[str], None]) -> "WSGIApplication":
