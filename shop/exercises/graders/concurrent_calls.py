@@ -17,8 +17,8 @@ POLL_S = 0.003
 MAX_POLLS = 250
 """Polls after which a call counts as waiting, although it does not wait for PostgreSQL. A count and no time: on a busy
 machine each poll takes longer."""
-JOIN_S = 1.2
-"""Seconds after which a call does not return any more. Less than the process that runs the checks grants a call."""
+JOIN_S, MAX_JOINS = 0.05, 50
+"""Waits after which a call does not return any more: less than the process that runs the checks grants a call."""
 _WAITS = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid AND wait_event_type = 'Lock'")
 
 
@@ -140,8 +140,11 @@ class ConcurrentCall:
     @property
     def has_returned(self) -> bool:
         """Return whether the call has ended within the time that a call has."""
-        self._thread.join(JOIN_S)
-        return not self._thread.is_alive()
+        for _ in range(MAX_JOINS):
+            self._thread.join(JOIN_S)
+            if not self._thread.is_alive():
+                return True
+        return False
 
     def result(self) -> Any:
         """Return the value of a call that has returned.

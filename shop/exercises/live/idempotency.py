@@ -43,7 +43,7 @@ def _add_piece(guest: httpx.Client, slug: str) -> LiveRequest:
 
 def _count_pieces(guest: httpx.Client) -> int:
     try:
-        return sum(line["quantity"] for line in guest.get(f"{API}/cart").json()["lines"])
+        return int(guest.get(f"{API}/cart").json()["count"])
     except (httpx.HTTPError, ValueError, KeyError) as error:
         raise CannotJudge(f"A cart could not be read ({type(error).__name__}): see `shop status`.") from None
 
