@@ -164,7 +164,11 @@ def test_audit_from_start_to_pass(shop, home):
     [
         ("# orders.py\nimport nothing_like_it\n", "serves", "ModuleNotFoundError"),
         ("# orders.py\nimport os\nGONE = os._exit(3)\n", "serves", "the whole process ended"),
-        ("# health.py\n@blueprint.get('/livez')\ndef show_liveness():\n    while True: pass\n", "serves", "no answer"),
+        (
+            "# health.py\nimport time\n@blueprint.get('/livez')\ndef show_liveness(): time.sleep(3600)\n",
+            "serves",
+            "no answer",
+        ),
     ],
 )
 def test_broken_copy_is_not_yet(tmp_path, text, check, came):
