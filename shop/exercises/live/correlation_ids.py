@@ -34,6 +34,6 @@ COMPARISON = LiveComparison(
         CountRule("other-ids", "requests whose id no answer names", "each answer names its own id", LOOK, at_most=0),
         CountRule("ids", "different ids in the answers"),
     ),
-    ratio=RatioRule("ids", at_most=2.0, look=LOOK),
+    ratio=RatioRule("ids", at_most=2.5, look=LOOK),
     switches={"cache.edge": "off"},
 )

@@ -30,7 +30,7 @@ COMPARISON = LiveComparison(
         CountRule("not-ready", "answers of /readyz other than 200", "every process is ready", LOOK, at_most=0),
         CountRule("probes", "probes"),
     ),
-    ratio=RatioRule("probes", at_most=2.0, look=LOOK),
+    ratio=RatioRule("probes", at_most=2.5, look=LOOK),
     experiment="cache-loss",
     faults=("cache",),
     failures=True,

@@ -39,7 +39,7 @@ COMPARISON = LiveComparison(
         ),
         CountRule("attempts", "attempts of calls to the provider"),
     ),
-    ratio=RatioRule("attempts", at_most=2.5, look="Retry only what failed: limits.attempts, and the budget."),
+    ratio=RatioRule("attempts", at_most=3.0, look="Retry only what failed: limits.attempts, and the budget."),
     experiment="failing-payments",
     switches={"payments.retries": "on", "payments.breaker": "on", "payments.timeout": "on"},
     faults=("payments",),

@@ -49,7 +49,7 @@ COMPARISON = LiveComparison(
         ),
         CountRule("loads", "requests that loaded from the database"),
     ),
-    ratio=RatioRule("loads", at_most=2.0, look=LOOK),
+    ratio=RatioRule("loads", at_most=3.0, look=LOOK),
     experiment="cache-staleness",
     switches={"cache.edge": "off", "cache.local": "off", "cache.shared": "on"},
     parameters={TTL_SCALE: 1.0},
