@@ -41,7 +41,7 @@ COMPARISON = LiveComparison(
     ),
     ratio=RatioRule("attempts", at_most=3.0, look="Retry only what failed: limits.attempts, and the budget."),
     experiment="failing-payments",
-    switches={"payments.retries": "on", "payments.breaker": "on", "payments.timeout": "on"},
+    switches={"payments.breaker": "on", "payments.timeout": "on"},
     faults=("payments",),
     own_products=PRODUCTS,
     failures=True,
