@@ -21,7 +21,7 @@ from shop.catalog.models import Category
 from shop.exercises.definition import EXERCISES, load_definition
 from shop.exercises.store_slot import offer_attempt
 from shop.switches.attempt_notes import MAX_ENDS, AttemptNotes
-from shop.switches.attempt_slots import AttemptSlots, version_of
+from shop.switches.attempt_slots import STATE_SUFFIX, AttemptSlots, version_of
 from tests.support.factories import make_category, make_product
 from tests.support.polling import seconds_until, until
 from tests.support.web_server import WebServer
@@ -94,6 +94,10 @@ class StoreWithSlot:
     def note_of(self, kind):
         return next((note for note in self.notes() if note.kind == kind), None)
 
+    def is_suspended(self):
+        copy = self.slots.copy_path(self.slots.load()[NAME], self.version)
+        return copy.with_suffix(STATE_SUFFIX).read_bytes() == b"\1"
+
     def value(self):
         items = httpx.get(f"{self.url}/api/v1/switches", timeout=30).json()["items"]
         return next(item["value"] for item in items if item["name"] == NAME)
@@ -130,7 +134,7 @@ def store(running, database, cache_client, tmp_path):
     until(lambda: all(answers(store.warm) for _ in range(4)))
     yield store
     httpx.put(f"{url}/api/v1/switches/{NAME}", json={"value": "on"}, timeout=30)
-    until(lambda: all(answers(store.warm) for _ in range(8)))  # both processes are there again
+    until(lambda: all(answers(f"{url}/readyz") for _ in range(8)))  # both processes are there, with all their threads
     for path in slots.folder.glob("04-*/*.jsonl"):
         path.unlink()
 
@@ -187,7 +191,10 @@ def test_endless_sleep_has_its_process_replaced(store):
     store.put_attempt(bad_lifetime("time.sleep(3600)"))
     sleeping = threading.Thread(target=load_until_noted, args=(store,), daemon=True)
     sleeping.start()
-    waits = []
+    until(store.is_suspended)
+    began = time.monotonic()
+    assert store.load_cold().status_code == 200  # it would sleep, too, had the store not taken over these calls
+    waits = [time.monotonic() - began]
     note = until(lambda: waits.append(store.visitor_s()) or store.note_of("stuck"))
     assert IN_LIFETIME in note.look
     assert note.ended
@@ -222,6 +229,7 @@ def test_process_that_hangs_in_c_code_is_ended(store):
 
 
 def test_save_is_in_force_within_a_second(store):
+    httpx.put(f"{store.url}/api/v1/switches/cache.local", json={"value": "off"}, timeout=30)  # copies live seconds
     store.put_attempt(bad_lifetime("return 111"))
     until(lambda: {lifetime_of(store) for _ in range(6)} == {111})
     store.file.write_text(bad_lifetime("return 222"))
