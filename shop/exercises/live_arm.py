@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 import httpx
 
 from shop.exercises.live import LiveComparison
+from shop.exercises.measurements.own_products import screen_path, sell_products
 from shop.exercises.open_load import CONCURRENCY, OpenLoad, offer_open_load
 from shop.lab.guest_client import tls_context
 from shop.lab.metrics_client import MetricsClient, sum_counter
-from shop.lab.store_client import API, WARM_UP_THREADS, StoreClient
+from shop.lab.store_client import WARM_UP_THREADS, StoreClient
 
 T = TypeVar("T")
 RawResponse = tuple[int, dict[str, str], str]
@@ -121,21 +122,14 @@ class LiveArm:
         """Return one item for each request of the load: the items in turn, again and again."""
         return [items[number % len(items)] for number in range(self.count)]
 
-    def sell_products(self, slugs: Sequence[str] = (), **fields: Any) -> None:
+    def sell_products(self, slugs: Sequence[str] = (), on_hand: int = 0) -> None:
         """Sell the own products, or sell them again; afterwards, no cache has a response about them.
 
         Args:
             slugs: some of the own products; all by default.
-            fields: of the products, such as ``on_hand``.
+            on_hand: pieces of each in stock.
         """
-        category = self.store.categories()[0]
-
-        def sell(slug: str) -> None:
-            self.store.sell_product(slug, slug.replace("-", " ").capitalize(), category)
-            if fields:
-                self.store.update_product(slug, **fields)
-
-        self.in_parallel([partial(sell, slug) for slug in slugs or self.products])
+        sell_products(self.store, slugs or self.products, on_hand)
 
     def send(self, requests: Sequence[LiveRequest], burst: int = 1) -> list[LiveResponse]:
         """Send requests at the comparison's rate, by open arrivals; return the responses in the order of the requests.
@@ -189,7 +183,7 @@ def product_screen(slug: str) -> LiveRequest:
     Args:
         slug: of the product.
     """
-    return LiveRequest(f"{API}/screens/product/{slug}")
+    return LiveRequest(screen_path(slug))
 
 
 def _send(client: httpx.Client, request: LiveRequest) -> RawResponse:

@@ -1,6 +1,5 @@
 """Adds the live stage to the check of a build exercise whose behavioural checks have passed."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +11,8 @@ from shop.exercises.live_judgement import LiveResult
 from shop.exercises.live_stage import LivePlan, run_live_stage
 from shop.exercises.verdict import AttemptFailed, CannotJudge, CheckVerdict
 from shop.lab.store_client import StoreClient
+from shop.switches.attempt_slots import content_version
 
-VERSION_CHARS = 8
 NOT_JUDGED = "Your code passed every check of its behaviour; its live stage could not be judged. "
 
 
@@ -47,18 +46,13 @@ def check_live(
     except ConfigurationError as error:
         return could_not_judge(behaviour, str(error))
     try:
-        plan = LivePlan(comparison, switch, store.default_of(switch), version=text_version(path.read_bytes()))
+        plan = LivePlan(comparison, switch, store.default_of(switch), version=content_version(path.read_bytes()))
         result = run_live_stage(plan, store, lab_dir, report)
     except AttemptFailed as failed:
         return replace(behaviour, verdict="not yet", failure=failed.report)
     except (CannotJudge, ServiceUnavailable) as error:
         return could_not_judge(behaviour, str(error))
     return add_result(behaviour, result, f"shop lab run {comparison.experiment}" if comparison.experiment else "")
-
-
-def text_version(text: bytes) -> str:
-    """Return the version of an attempt's text, as the store names it."""
-    return hashlib.sha256(text).hexdigest()[:VERSION_CHARS]
 
 
 def could_not_judge(behaviour: CheckVerdict, reason: str) -> CheckVerdict:
@@ -85,5 +79,6 @@ def add_result(behaviour: CheckVerdict, result: LiveResult, following: str) -> C
         passed=(*behaviour.passed, *result.passed),
         failure=result.failure,
         figures=() if result.failure else result.figures,
+        ratio=result.ratio,
         following=following,
     )

@@ -7,7 +7,7 @@ from statistics import fmean
 from shop.exercises.live import CountRule, Counts, LiveComparison, RatioRule
 from shop.exercises.verdict import CannotJudge, FailureReport
 
-LATE_LIMIT_MS = 50.0
+LATE_LIMIT_MS = 100.0
 """If the 95th percentile of release delays is above this, the load was not the planned one."""
 CHECK = "live"
 RATIO = "ratio"

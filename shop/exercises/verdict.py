@@ -76,6 +76,7 @@ class CheckVerdict:
         output: what the attempt printed, shortened.
         comparison: for a decision that passed: the points, which the check has not judged.
         figures: what the live stage counted, a line each.
+        ratio: of attempt and default in the live stage.
         following: the command that measures more, outside the verdict; empty if there is none.
     """
 
@@ -89,6 +90,7 @@ class CheckVerdict:
     output: str = ""
     comparison: tuple[PointComparison, ...] = ()
     figures: tuple[str, ...] = ()
+    ratio: float | None = None
     following: str = ""
 
     @property

@@ -56,8 +56,11 @@ def test_build_exercise_from_start_to_solution(shop, attempt):
     assert "--give-up" in said
     attempt.write_text(model_answer(JITTER))
     code, said = shop("check", "4")
-    assert (code, said.splitlines()[0]) == (0, "passed: 04 Lifetimes with jitter")
-    code, said = shop("solution", "4")
+    assert (code, said.splitlines()[0]) == (3, "could not judge: 04 Lifetimes with jitter")
+    assert "lifetime-function, bounds, own-draws\n" in said
+    assert "its live stage could not be judged. No store" in said
+    assert listed(shop, "ttl-jitter")["passed_at"] is None
+    code, said = shop("solution", "4", "--give-up")
     assert code == 0
     assert "limit_lifetime" in said
 

@@ -133,7 +133,7 @@ def test_returned_object_that_fits_is_handed_on():
     assert isinstance(call_factory(FakeLock), FakeLock)
 
 
-def test_parts_of_a_race_run_at_the_same_time_and_the_first_failure_counts():
+def test_parts_of_a_race_run_together_and_first_failure_counts():
     barrier = threading.Barrier(2, timeout=30)
     calls = calls_of(FakeLock)
     assert calls.together(lambda: calls.call("wait()", barrier.wait), lambda: barrier.wait() + 10) in ([0, 11], [1, 10])

@@ -201,7 +201,7 @@ def test_store_works_with_the_model_answer(exercise, start_store):
 
 
 @of_every_attempt
-def test_answer_that_cannot_be_loaded_leaves_the_store_as_it_is(exercise, start_store):
+def test_answer_that_cannot_be_loaded_leaves_the_store_unchanged(exercise, start_store):
     store = in_force(exercise, start_store, "raise ValueError('no such thing')\n")
     USES[exercise.slug](store)
     (note,) = store.notes(exercise)

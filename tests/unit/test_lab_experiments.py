@@ -102,7 +102,7 @@ def test_only_arms_named_for_it_have_steeper_demand():
     assert {named[key] for key in steep if key[1] == "classic"} == {CLASSIC_EXPONENT}
 
 
-def test_steady_state_is_measured_after_the_edge_has_dealt_with_a_flip():
+def test_steady_state_is_measured_when_edge_has_dealt_with_flip():
     experiments = load_experiments()
     phases = experiments["flash-sale"].phases
     assert phases.settle_s + experiments["flash-sale"].edge_settle_s > STALE_WORKER_S + REPEAT_S

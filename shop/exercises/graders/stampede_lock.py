@@ -33,7 +33,7 @@ MADE = "load_once = stampede_lock(valkey, lock_s=2, max_wait_s=1, clock, sleep)"
 CALL = f"load_once({LOCK!r}, read, load)"
 
 
-class LoadFailed(Exception):
+class FailedLoad(Exception):
     """The database cannot be read."""
 
 
@@ -203,18 +203,18 @@ def check_released(factory: Callable[..., Any], calls: AttemptCalls, rule: Check
     """Check that the lock is free after the load, also if the load failed."""
 
     def fail_load() -> None:
-        raise LoadFailed("the database does not answer")
+        raise FailedLoad("the database does not answer")
 
     bench = LockBench(factory, calls)
     bench.run()
     _expect_free(calls, bench, f"{CALL}, while the lock is free")
     bench = LockBench(factory, calls)
     bench.during_load = fail_load
-    did = f"{CALL}, while load() raises LoadFailed"
+    did = f"{CALL}, while load() raises FailedLoad"
     error = calls.call(did, _error_of, bench)
-    if not isinstance(error, LoadFailed):
+    if not isinstance(error, FailedLoad):
         came = "it raised nothing." if error is None else f"it raised {type(error).__name__}: {shorten(str(error))}."
-        calls.fail(did, "the caller gets that LoadFailed.", came, "Let the exception of load() pass.")
+        calls.fail(did, "the caller gets that FailedLoad.", came, "Let the exception of load() pass.")
     _expect_free(calls, bench, did, "after the failed load")
 
 

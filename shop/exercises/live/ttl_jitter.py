@@ -5,10 +5,12 @@ entry's expiry is known at once, with the store's real lifetimes and without wai
 """
 
 import re
+import time
 from collections.abc import Sequence
 
 from shop.exercises.live import CountRule, Counts, LiveComparison, RatioRule, own_products
 from shop.exercises.live_arm import LiveArm, product_screen
+from shop.exercises.measurements.own_products import screen_path
 from shop.exercises.verdict import CannotJudge
 from shop.switches.parameters import TTL_SCALE
 
@@ -28,9 +30,13 @@ def measure_expiries(arm: LiveArm) -> Counts:
     products = arm.products[: arm.count // 2]  # each is requested at least twice: to store it, and to read its lifetime
     slugs = arm.in_turn(products)
     expiry_s: dict[str, float] = {}
+    began = time.monotonic()
     for slug, response in zip(slugs, arm.send([product_screen(slug) for slug in slugs]), strict=True):
         if match := TTL.search(response.header("cache-status")):
             expiry_s[slug] = response.due_s + response.ms / 1000 + int(match[1])
+    for slug in set(products) - set(expiry_s):  # on a slow machine its second request came before it was stored
+        if match := TTL.search(arm.store.cache_status(screen_path(slug))):
+            expiry_s[slug] = time.monotonic() - began + int(match[1])
     if len(expiry_s) < len(products) * 0.9 and not arm.failed:
         missing = len(products) - len(expiry_s)
         raise CannotJudge(f"{missing} of {len(products)} entries were not served from Valkey: see `shop status`.")
