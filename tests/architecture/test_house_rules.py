@@ -39,6 +39,10 @@ def test_store_and_simulator_run_without_packages_for_commands():
     assert not loaded("shop.app, shop.payments.simulator.app") & (OF_COMMANDS | OF_FEW_REQUESTS)
 
 
+def test_store_and_worker_load_no_exercise_before_one_is_in_force():
+    assert [name for name in loaded("shop.app, shop.worker") if name.startswith("shop.exercises")] == []
+
+
 def test_gunicorn_parent_loads_worker_class_but_no_store_code():
     of_the_store = {"flask", "jinja2", "sqlalchemy"}
     assert not loaded("shop.web.probe_worker, shop.stack.gunicorn_conf") & of_the_store
