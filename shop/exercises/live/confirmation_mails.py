@@ -35,7 +35,7 @@ def measure_mails(arm: LiveArm) -> Counts:
             waited_s = time.monotonic() - ended
             if missing:
                 time.sleep(POLL_S)
-    return {"unconfirmed": len(missing), "orders": len(orders), "wait": 1000 * waited_s}
+    return {"unconfirmed": len(missing), "orders": len(orders), "wait": round(1000 * waited_s)}
 
 
 COMPARISON = LiveComparison(
