@@ -1,6 +1,7 @@
 """``shop exercise``, as a reader types it. The store does not run here."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from shop.cli import main
 from shop.exercises.definition import EXERCISES, load_definition
 from shop.exercises.grader_version import grader_version
 from shop.exercises.progress import ProgressFile
+from shop.lab.lab_lock import claim_lab
 from shop.stack.program import free_port
 from tests.exercises.answers import model_answer
 from tests.support.polling import until
@@ -63,6 +65,14 @@ def test_build_exercise_from_start_to_solution(shop, attempt):
     code, said = shop("solution", "4", "--give-up")
     assert code == 0
     assert "limit_lifetime" in said
+
+
+def test_second_check_names_the_running_one_at_once(shop, tmp_path):
+    shop("start", "4")
+    with claim_lab(tmp_path / "var" / "lab"):
+        code, said = shop("check", "4")
+    assert (code, f"running (pid {os.getpid()})" in said) == (2, True), said
+    assert shop("check", "4")[0] == 1
 
 
 def test_failure_is_printed_as_the_page_shows_it(shop):
