@@ -1,5 +1,7 @@
 """The live comparison of the exercise ``cache-aside``: how often a value is loaded that the cache already has."""
 
+import math
+
 from shop.exercises.live import CountRule, Counts, LiveComparison, RatioRule, own_products
 from shop.exercises.live_arm import LiveArm, product_screen
 from shop.switches.parameters import TTL_SCALE
@@ -13,12 +15,17 @@ def measure_loads(arm: LiveArm) -> Counts:
     arm.sell_products()
     slugs = arm.in_turn(arm.products[: arm.count // 2])
     responses = arm.send([product_screen(slug) for slug in slugs])
-    loads = sum(response.queries > 0 for response in responses)
+    loads = [(slug, response) for slug, response in zip(slugs, responses, strict=True) if response.queries > 0]
+    stored_s: dict[str, float] = {}
+    for slug, response in loads:
+        stored_s[slug] = min(stored_s.get(slug, math.inf), response.due_s + response.ms / 1000)
+    # On a slow machine, a request may come before the first load of its product has ended: it may load, too.
+    repeated = sum(response.due_s > stored_s[slug] for slug, response in loads)
     mixed_up = sum(
         response.status == 200 and response.json()["product"]["slug"] != slug
         for slug, response in zip(slugs, responses, strict=True)
     )
-    return {"loads": loads, "repeated-loads": loads - len(set(slugs)), "mixed-up": mixed_up}
+    return {"loads": len(loads), "repeated-loads": repeated, "mixed-up": mixed_up}
 
 
 COMPARISON = LiveComparison(
