@@ -39,7 +39,7 @@ def test_store_and_simulator_run_without_packages_for_commands():
     assert not loaded("shop.app, shop.payments.simulator.app") & (OF_COMMANDS | OF_FEW_REQUESTS)
 
 
-def test_store_and_worker_load_no_exercise_before_one_is_in_force():
+def test_processes_load_no_exercise_before_one_is_in_force():
     assert [name for name in loaded("shop.app, shop.worker") if name.startswith("shop.exercises")] == []
 
 
