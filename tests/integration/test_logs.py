@@ -50,7 +50,7 @@ def test_a_request_writes_one_line_with_its_cost(client, runtime):
     assert line["event"] == "request"
     assert line["request_id"] == ID
     assert (line["method"], line["route"], line["path"]) == ("GET", "/api/v1/switches", "/api/v1/switches")
-    assert (line["status"], line["queries"], line["cache"]) == (200, 0, [])
+    assert (line["status"], line["queries"], line["cache"]) == (200, 1, [])
     assert line["ts"].endswith("Z")
     assert len(line["trace_id"]) == 32
     assert line["duration_ms"] > 0

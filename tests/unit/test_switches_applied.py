@@ -27,6 +27,8 @@ def test_change_is_applied_when_every_process_has_read_it(snapshots, applied):
         max_memory=None,
         summarise=lambda: MetricsSummary(0, 0, 0, (), {}, switch_snapshots=snapshots),
         latest_mails=None,
+        slots=None,
+        load_exercises=None,
     )
     assert services.switches_applied() is applied
 
