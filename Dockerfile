@@ -2,8 +2,6 @@
 FROM python:3.12-slim
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-# One heap for all threads of a process: see MALLOC_ARENAS in shop/stack/http_servers.py.
-ENV MALLOC_ARENA_MAX=1
 WORKDIR /app
 
 COPY requirements.lock ./

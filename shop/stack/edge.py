@@ -92,7 +92,7 @@ def purger(settings: Settings, port: int) -> ServerProgram:
         argv=(sys.executable, "-m", "shop.edge_purger", "--port", str(port)),
         port=port,
         healthy=lambda: http_servers.is_ready(port),
-        env=http_servers.python_environment(settings),
+        env=settings.as_environment(),
     )
 
 

@@ -1,7 +1,6 @@
 """The Python servers of the stack: the web server, the worker, and the simulator of the payments provider."""
 
 import http.client
-import os
 import sys
 from importlib.util import find_spec
 
@@ -9,21 +8,7 @@ from shop.settings import Settings
 from shop.stack.program import ServerProgram
 
 PROBE_TIMEOUT_S = 1.0
-MALLOC_ARENAS = "1"
-"""Heaps of a Python process. The GNU C library gives nearly every thread a heap of its own, whose free memory the other
-threads cannot use: 4 MB of the stack after a start, and more under load (mallopt(3), ``M_ARENA_MAX``). Python has its
-own allocator for small objects, and one thread runs at a time, so threads seldom meet in one heap."""
 _GUNICORN = (sys.executable, "-m", "gunicorn")
-
-
-def python_environment(settings: Settings) -> dict[str, str]:
-    """Return the environment of a Python server; a value that the user has set for its memory counts.
-
-    Args:
-        settings: complete, with every address and the secret key.
-    """
-    arenas = os.environ.get("MALLOC_ARENA_MAX", MALLOC_ARENAS)
-    return {"MALLOC_ARENA_MAX": arenas, **settings.as_environment()}
 
 
 def web(settings: Settings) -> ServerProgram:
@@ -37,7 +22,7 @@ def web(settings: Settings) -> ServerProgram:
         argv=(*_GUNICORN, "-c", "python:shop.stack.gunicorn_conf", "shop.app:from_environment()"),
         port=settings.port,
         healthy=lambda: is_ready(settings.port, client_host(settings.host)),
-        env=python_environment(settings),
+        env=settings.as_environment(),
     )
 
 
@@ -49,7 +34,7 @@ def payments(settings: Settings, port: int) -> ServerProgram:
         argv=(*_GUNICORN, "-c", conf, "--bind", f"127.0.0.1:{port}", "shop.payments.simulator.app:create_app()"),
         port=port,
         healthy=lambda: is_ready(port),
-        env=python_environment(settings),
+        env=settings.as_environment(),
     )
 
 
@@ -66,7 +51,7 @@ def worker(settings: Settings, port: int, *, with_edge: bool) -> ServerProgram:
         argv=(sys.executable, "-m", "shop.worker", "--port", str(port), *(["--edge"] if with_edge else [])),
         port=port,
         healthy=lambda: is_ready(port),
-        env=python_environment(settings),
+        env=settings.as_environment(),
     )
 
 

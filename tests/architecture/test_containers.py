@@ -153,21 +153,6 @@ def test_the_web_server_is_started_as_the_stack_starts_it(complete):
     assert yaml.safe_load(command[1])[1:] == list(http_servers.web(complete).argv[3:])
 
 
-def test_python_processes_have_as_many_heaps_as_in_the_stack(complete, monkeypatch):
-    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
-    processes = (
-        http_servers.web(complete),
-        http_servers.worker(complete, 1, with_edge=False),
-        http_servers.payments(complete, 1),
-        edge.purger(complete, 1),
-    )
-    heaps = {process.env["MALLOC_ARENA_MAX"] for process in processes}
-    assert f"ENV MALLOC_ARENA_MAX={heaps.pop()}\n" in (PROJECT_ROOT / "Dockerfile").read_text()
-    assert not heaps
-    monkeypatch.setenv("MALLOC_ARENA_MAX", "4")
-    assert http_servers.web(complete).env["MALLOC_ARENA_MAX"] == "4", "the user's own value counts"
-
-
 @pytest.mark.parametrize("service", ["cache", "broker"])
 def test_valkey_options_match_the_stack(service, tmp_path, complete):
     ours = {
