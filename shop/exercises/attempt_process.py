@@ -161,6 +161,7 @@ def main(plan: CheckPlan, descriptor: int) -> NoReturn:
     try:
         report.announce(*report.current)
         function = import_attempt(plan)
+        report.send(passed=IMPORT)
         for passed in run_checks(plan, function, report.announce):
             report.send(passed=passed)
         report.send(done=True)

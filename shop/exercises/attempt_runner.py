@@ -120,7 +120,7 @@ def passed_checks(behaviour: Sequence[str], verdict: CheckVerdict) -> tuple[str,
     """Return the names of the checks that passed, in their order.
 
     Args:
-        behaviour: the names of the behavioural checks that passed.
+        behaviour: the names of the import and the behavioural checks that passed.
         verdict: may say that the interface turned out wrong when the file was imported.
     """
     failed = verdict.failure.check if verdict.failure else ""

@@ -10,7 +10,7 @@ from shop.exercises.verdict import CannotJudge, FailureReport
 LATE_LIMIT_MS = 100.0
 """If the 95th percentile of release delays is above this, the load was not the planned one."""
 CHECK = "live"
-RATIO = "ratio"
+CALLS, REQUESTS, RATIO = "calls", "requests", "ratio"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def judge_arms(
     pair = ArmPair(tuple(arm for arm in arms if arm.is_attempt), tuple(arm for arm in arms if not arm.is_attempt), load)
     if not comparison.failures and (failure := pair.failed_request()):
         return LiveResult((), failure, ())
-    passed: list[str] = []
+    passed = [] if comparison.failures else [check_name(REQUESTS)]
     for rule in comparison.counts:
         if failure := pair.broken_bound(rule):
             return LiveResult(tuple(passed), failure, ())
@@ -118,7 +118,7 @@ class ArmPair:
             f"shop logs {failed[0].request_id}" if failed[0].request_id else "`shop status`, and the logs in var/log."
         )
         expected = "a response below 500 to every request."
-        return FailureReport(check_name("requests"), self.load, expected, f"{request}: {came} ({count} failed).", look)
+        return FailureReport(check_name(REQUESTS), self.load, expected, f"{request}: {came} ({count} failed).", look)
 
     def broken_bound(self, rule: CountRule) -> FailureReport | None:
         """Return the report of a bound that the attempt does not keep.

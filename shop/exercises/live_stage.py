@@ -7,7 +7,7 @@ next check or experiment; see ``shop.lab.saved_state``.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from shop.errors import ConfigurationError, ServiceUnavailable
 from shop.exercises.live import LiveComparison
 from shop.exercises.live_arm import SHOWN_BODY, LiveArm
-from shop.exercises.live_judgement import ArmResult, LiveResult, check_lateness, check_name, judge_arms
+from shop.exercises.live_judgement import CALLS, ArmResult, LiveResult, check_lateness, check_name, judge_arms
 from shop.exercises.verdict import AttemptFailed, CannotJudge, FailureReport
 from shop.lab.saved_state import restore_afterwards
 from shop.lab.store_client import StoreClient
@@ -96,7 +96,8 @@ def run_live_stage(plan: LivePlan, store: StoreClient, lab_dir: Path, report: Ca
             raise CannotJudge(str(error)) from None
     if not plan.by_counts_alone:
         check_lateness(arms)
-    return judge_arms(comparison, arms, plan.load, with_ratio=not plan.by_counts_alone)
+    result = judge_arms(comparison, arms, plan.load, with_ratio=not plan.by_counts_alone)
+    return replace(result, passed=(check_name(CALLS), *result.passed)) if plan.version else result
 
 
 def _measure_arms(plan: LivePlan, store: StoreClient, report: Callable[[str], None]) -> list[ArmResult]:
@@ -133,7 +134,7 @@ def _check_attempt(report: Mapping[str, Any], plan: LivePlan, began: datetime) -
     if notes:
         first = next((note for note in notes if note["kind"] == STOPPED), notes[-1])
         did = f"{plan.load} In it: {first['did']}"
-        raise AttemptFailed(FailureReport(check_name("calls"), did, "it returns.", first["came"], first["look"]))
+        raise AttemptFailed(FailureReport(check_name(CALLS), did, "it returns.", first["came"], first["look"]))
     if report.get("value") != f"{plan.attempt}:{plan.version}":
         raise CannotJudge(
             f"The store ran {report.get('value') or 'its own code'} instead of {plan.attempt}:{plan.version}: was your"

@@ -19,13 +19,14 @@ BUILD = [one for one in load_definitions().values() if one.kind == "build"]
 
 @dataclass(frozen=True)
 class WrongAnswer:
-    """An answer that must fail, the check at which it fails, and a part of what came."""
+    """An answer that must fail, the check at which it fails, and parts of what came and of where to look."""
 
     exercise: ExerciseDefinition
     name: str
     path: Path
     check: str
     came: str
+    look: str = ""
 
 
 def wrong_answers(exercise: ExerciseDefinition) -> list[WrongAnswer]:

@@ -35,7 +35,7 @@ def arms(*loads, lags=(0, 0, 0, 0), **failed):
 def test_kept_bounds_and_ratio_pass():
     result = judge_arms(COMPARISON, arms(4, 5, 7, 4), "Load.")
     assert result.failure is None
-    assert result.passed == ("live-loads", "live-ratio")
+    assert result.passed == ("live-requests", "live-loads", "live-ratio")
     assert result.ratio == 1.5
     assert result.figures[0] == "loads: 5 and 7 with your code, 4 and 4 with the store's own"
 

@@ -23,7 +23,7 @@ def require_servers(exercise):
 
 def every_check(exercise):
     """Return the checks that a passed answer names."""
-    return ("syntax", "interface", *(rule.name for rule in exercise.checks))
+    return ("syntax", "interface", "import", *(rule.name for rule in exercise.checks))
 
 
 @pytest.mark.parametrize("answer", WRONG, ids=lambda one: f"{one.exercise.label}-{one.name}")
@@ -34,6 +34,7 @@ def test_wrong_answer_fails_with_its_own_message(answer, proofs):
         report = verdict.failure
         assert (report.check, answer.came in report.came) == (answer.check, True), f"seed {seed}: {report}"
         assert all((report.did, report.expected, report.look))
+        assert answer.look in report.look, f"seed {seed}: {report}"
 
 
 @pytest.mark.parametrize(("exercise", "name", "text"), RIGHT, ids=[f"{one.label}-{name}" for one, name, _ in RIGHT])
