@@ -19,7 +19,7 @@ def relay_outbox(database: TransactionalDatabase, publish: Callable[[Row[Any]], 
         publish: sends one row of the table; returns when the broker has confirmed it, and raises if it has not.
 
     Returns:
-        The number of published messages; 0 if none is due that another relay does not have.
+        The number of published messages; 0 if none may be published that another relay does not have.
     """
     with database.transaction() as session:
         messages = session.execute(DUE).all()

@@ -78,6 +78,10 @@ class CheckedOutbox:
         rows = self.database.execute("SELECT aggregate_id, topic FROM outbox ORDER BY id")
         return [f"{order} {topic}" for order, topic in rows]
 
+    def has_claims(self) -> bool:
+        """Return whether a row has ``claimed_until`` set, to a time that is not over."""
+        return bool(self.database.execute("SELECT id FROM outbox WHERE claimed_until > clock_timestamp()"))
+
     def publish(self, message: Any) -> None:
         """Confirm a message."""
         self.published.append(self.name_of(message))
@@ -91,8 +95,8 @@ class CheckedOutbox:
             self.calls.fail(CALL, "publish(row) with a row of the table outbox.", came, look)
         return f"{message.aggregate_id} {message.topic}"
 
-    def run(self, publish: Callable[[Any], None], did: str) -> int:
-        """Run the relay once; return the number that it returned, 0 if the broker was down."""
+    def run(self, publish: Callable[[Any], None], did: str) -> int | None:
+        """Run the relay once; return the number that it returned, ``None`` if the broker's error left it."""
         failures: list[AttemptFailed] = []
 
         def publish_unless_failed(message: Any) -> None:
@@ -106,21 +110,27 @@ class CheckedOutbox:
             try:
                 return self.relay(self.database, publish_unless_failed)
             except BrokerDown:
-                return 0
+                return BrokerDown
 
         with suppress(ProcessDied):
             count = self.calls.call(did, relay_once)
         if failures:
             raise failures[0]
+        if count is BrokerDown:
+            return None
         if isinstance(count, bool) or not isinstance(count, int):
             self.calls.fail(did, "the number of published messages.", f"{shorten(repr(count))}.", "Return a number.")
         return int(count)
 
     def drain(self, did: str) -> int:
         """Run the relay until it publishes nothing more; return the number of messages."""
+        return self.repeat(lambda: self.run(self.publish, did), did)
+
+    def repeat(self, run: Callable[[], int | None], did: str) -> int:
+        """Repeat a call of the relay until it returns 0; return the number of messages."""
         counts: list[int] = []
         while len(counts) < MAX_CALLS and 0 not in counts:
-            counts.append(self.run(self.publish, did))
+            counts.append(run() or 0)
         if 0 not in counts:
             came = f"{MAX_CALLS} calls returned more than 0; published {_names(self.published)}."
             self.calls.fail(did, "at last a call that returns 0.", came, "Delete a message after its publication.")
@@ -200,33 +210,46 @@ def check_publish_fails(relay: Relay, calls: AttemptCalls, rule: CheckRule) -> N
             outbox.published.append(name)
 
         did = "publish(A placed) raises BrokerDown once; then the relay runs until it returns 0"
-        outbox.run(publish, did)
-        outbox.drain(did)
+        if outbox.run(publish, did) == 0:
+            came = f"the first call returned 0; in the table: {_names(outbox.waiting())}."
+            look = "After 0, the store waits for new messages. Let the error of publish() leave the function."
+            calls.fail(did, "0 only if nothing may be published that another relay does not have.", came, look)
         look = "What was not published stays, and the next call publishes it. No message of A passes an earlier one."
+        if outbox.has_claims():
+            look = "A row has claimed_until set, so the next call passes over it. End the claim when publish() raises."
+        outbox.drain(did)
         outbox.require_published(did, ("A placed", "A paid", "B placed"), look, once=False)
 
 
 def check_two_relays(relay: Relay, calls: AttemptCalls, rule: CheckRule) -> None:
-    """Check a second relay that runs while the first one publishes."""
-    did = "while the first relay is in publish(A placed), A paid and C placed are committed, and a second relay runs"
+    """Check a second relay that runs while the first one publishes, until it finds nothing more."""
+    did = (
+        "while the first relay is in publish(A placed), A paid and C placed are committed, and a second relay is called"
+        " until it returns 0"
+    )
     by_second: list[str] = []
     with _outbox(relay, calls) as outbox:
         outbox.write("A placed", "B placed")
-        second: list[ConcurrentCall] = []
+        began: list[bool] = []
 
         def publish_second(message: Any) -> None:
             by_second.append(outbox.name_of(message))
             outbox.published.append(by_second[-1])
 
+        def run_second() -> int | None:
+            second = ConcurrentCall(outbox.database, lambda: outbox.run(publish_second, did))
+            if not second.settle():
+                came = "the second relay waits for a lock of the first."
+                look = "A broker that hangs would stop every relay. Skip the rows that another relay has locked."
+                calls.fail(did, "the second relay does not wait.", came, look)
+            count: int | None = second.result()
+            return count
+
         def publish_first(message: Any) -> None:
-            if not second:
+            if not began:
+                began.append(True)
                 outbox.write("A paid", "C placed")
-                second.append(ConcurrentCall(outbox.database, lambda: outbox.run(publish_second, did)))
-                if not second[0].settle():
-                    came = "the second relay waits for a lock of the first."
-                    look = "A broker that hangs would stop every relay. Skip the rows that another relay has locked."
-                    calls.fail(did, "the second relay does not wait.", came, look)
-                second[0].result()
+                outbox.repeat(run_second, did)
             outbox.published.append(outbox.name_of(message))
 
         outbox.run(publish_first, did)
@@ -241,6 +264,23 @@ def check_two_relays(relay: Relay, calls: AttemptCalls, rule: CheckRule) -> None
             " order has no earlier one in the table."
         )
         outbox.require_published(did, ("A placed", "A paid", "B placed", "C placed"), look)
+
+
+def check_first_not_due(relay: Relay, calls: AttemptCalls, rule: CheckRule) -> None:
+    """Check that a due message waits for an earlier one of its aggregate that is not due yet."""
+    with _outbox(relay, calls) as outbox:
+        outbox.write("A placed", delay=1)
+        outbox.write("A paid", "B placed")
+        did = f"A placed is due in an hour, A paid and B placed are due; {CALL} until it returns 0"
+        outbox.drain(did)
+        if outbox.published != ["B placed"]:
+            look = "Only the first waiting message of an aggregate may be published, whether it is due or not."
+            calls.fail(did, "published B placed.", f"published {_names(outbox.published)}.", look)
+        outbox.database.execute("UPDATE outbox SET due_at = clock_timestamp()")
+        did = f"{did}. Then A placed becomes due; the same once more"
+        outbox.drain(did)
+        look = "A placed is due now, and A paid after it."
+        outbox.require_published(did, ("A placed", "A paid", "B placed"), look)
 
 
 @contextmanager
@@ -263,4 +303,5 @@ CHECKS: Mapping[str, Callable[[Relay, AttemptCalls, CheckRule], None]] = {
     "deletes-after": check_deletes_after,
     "publish-fails": check_publish_fails,
     "two-relays": check_two_relays,
+    "first-not-due": check_first_not_due,
 }

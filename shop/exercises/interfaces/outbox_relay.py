@@ -21,6 +21,6 @@ class RelayOutbox(Protocol):
                 confirmed it, and raises if it has not.
 
         Returns:
-            The number of published messages; 0 if none is due that another relay does not have.
+            The number of published messages; 0 if none may be published that another relay does not have.
         """
         ...

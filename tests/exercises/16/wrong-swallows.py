@@ -1,0 +1,28 @@
+import logging
+
+from sqlalchemy import text
+
+NEXT = text("""
+SELECT message.* FROM outbox AS message
+ WHERE message.due_at <= clock_timestamp()
+   AND NOT EXISTS (
+       SELECT FROM outbox AS earlier
+        WHERE (earlier.aggregate, earlier.aggregate_id) = (message.aggregate, message.aggregate_id)
+          AND earlier.id < message.id)
+ ORDER BY message.id LIMIT 100
+   FOR UPDATE OF message SKIP LOCKED
+""")
+DELETE = text("DELETE FROM outbox WHERE id = :id")
+
+
+def relay_outbox(database, publish):
+    try:
+        with database.transaction() as session:
+            messages = session.execute(NEXT).all()
+            for message in messages:
+                publish(message)
+                session.execute(DELETE, {"id": message.id})
+    except Exception:
+        logging.exception("the broker is down, the next call tries again")
+        return 0
+    return len(messages)
