@@ -94,6 +94,17 @@ def check_first_gives_up(reserve: Reserve, calls: AttemptCalls, rule: CheckRule)
             calls.fail(did, "B gets 0: the piece is sold after all.", came, look)
 
 
+def check_enough_for_both(reserve: Reserve, calls: AttemptCalls, rule: CheckRule) -> None:
+    """Check that both of two overlapping transactions get a piece if there are two."""
+    did = f"A: reserve_stock(session, {MUG}, 1), still open. B: the same. Then A commits, and B. Two pieces are on hand"
+    with _stock(calls, mug=(2, 0), lamp=(5, 0)) as database:
+        first, second, _ = _overlap(reserve, calls, database, did, commit=True)
+        if (first, second) != (1, 0) or _row(database) != "on_hand = 2, reserved = 2":
+            came = f"A got {_text(first)}. B got {_text(second)}; the row says {_row(database)}."
+            look = "That a row has changed does not say that it is sold out. Decide again with the newest row."
+            calls.fail(did, "A gets 1, B gets 0; the row says on_hand = 2, reserved = 2.", came, look)
+
+
 def check_many_buyers(reserve: Reserve, calls: AttemptCalls, rule: CheckRule) -> None:
     """Check many buyers at once: nothing is oversold, and nobody is refused what is left."""
     wishes = [calls.rng.randint(1, 3) for _ in range(rule.repetitions)]
@@ -175,5 +186,6 @@ CHECKS: Mapping[str, Callable[[Reserve, AttemptCalls, CheckRule], None]] = {
     "callers-transaction": check_callers_transaction,
     "last-piece": check_last_piece,
     "first-gives-up": check_first_gives_up,
+    "enough-for-both": check_enough_for_both,
     "many-buyers": check_many_buyers,
 }
