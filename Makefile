@@ -43,12 +43,12 @@ realdata: $(RUN_READY)
 
 # A changed lock file is newer than its stamp; only then are the dependencies installed.
 $(RUN_READY): requirements.lock pyproject.toml | $(BIN)/python
-	@echo "Installing the locked dependencies into $(VENV) (once; about a minute)."
+	@echo "Installing the locked dependencies into $(VENV) (once; a minute or more)."
 	@$(call install,requirements.lock)
 	@touch $@
 
 $(TEST_READY): requirements-dev.lock pyproject.toml | $(BIN)/python
-	@echo "Installing the locked dependencies and the test tools into $(VENV) (once; about a minute)."
+	@echo "Installing the locked dependencies and the test tools into $(VENV) (once; a minute or more)."
 	@$(call install,requirements-dev.lock)
 	@touch $@ $(RUN_READY)
 

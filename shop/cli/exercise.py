@@ -249,7 +249,7 @@ def _start_find(definition: ExerciseDefinition, task: FindTask, url: str | None)
 
     file = _progress_file()
     click.echo(f"Asked  {task.question}")
-    click.echo("Sets up the exercise on the running store (about ten seconds) …")
+    click.echo("Sets up the exercise on the running store (about ten seconds, longer on a busy machine) …")
     variant, text = begin_case(definition, file.of(definition.slug), url)
     file.save(definition.slug, file.of(definition.slug).with_changes(variant=variant))
     click.echo(f"\n{text}\n")

@@ -16,6 +16,14 @@ from shop.exercises.verdict import CheckVerdict, PointComparison
 
 COLOURS = {"passed": "green", "not yet": "yellow", "could not judge": "magenta"}
 MARKS = {"passed": "[green]●[/]", "begun": "[yellow]◐[/]", "open": "○"}
+SOLUTIONS = {
+    "predict": "The calculation",
+    "find": "The answer explained, and the other cases",
+    "build": "Compare with the store's own code",
+    "audit": "The whole list, with a repair of each weakness",
+    "decide": "The model answer",
+}
+"""What the solution shows, by the kind of the exercise."""
 SHOWN_OUTPUT_LINES = 20
 SHOWN_LINE_CHARS = 200
 
@@ -109,7 +117,7 @@ def print_verdict(definition: ExerciseDefinition, verdict: CheckVerdict, holder:
     if verdict.comparison:
         _print_comparison(verdict.comparison)
     elif verdict.verdict == "passed":
-        click.echo(f"\nCompare with the store's own code: shop exercise solution {definition.number}")
+        click.echo(f"\n{SOLUTIONS[definition.kind]}: shop exercise solution {definition.number}")
 
 
 def _print_comparison(comparison: Sequence[PointComparison]) -> None:

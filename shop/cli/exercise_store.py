@@ -48,7 +48,7 @@ def begin_case(definition: ExerciseDefinition, progress: ExerciseProgress, url: 
 
     Args:
         definition: the exercise, of kind find.
-        progress: has the variant that was drawn before; another ``start`` sets up the same one.
+        progress: has the variant that was drawn before; until a pass, another ``start`` sets up the same one.
         url: address of the store; ``None`` for the running stack.
 
     Raises:

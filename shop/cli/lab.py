@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shop.cli import EXIT_FAILED, EXIT_USAGE, SIGNAL_EXIT
-from shop.cli.lab_progress import ExperimentBar, SilentWatcher
+from shop.cli.lab_progress import ExperimentBar, PhaseLines, SilentWatcher
 from shop.cli.output import emit
 from shop.errors import ConfigurationError, NotFound, ServiceUnavailable
 from shop.lab.arms import ExperimentArm
@@ -149,8 +149,8 @@ def _measure(experiment: LabExperiment, store: StoreClient, folder: Path, *, qui
         recorded: AbstractContextManager[None] = nullcontext()
         if experiment.breaks_books:
             recorded = record_new_mismatches(experiment.name, folder, mismatches, started, _warn)
-        is_silent = quiet or not sys.stderr.isatty()
-        watcher = SilentWatcher() if is_silent else ExperimentBar(experiment.expected_seconds())
+        progress = ExperimentBar if sys.stderr.isatty() else PhaseLines
+        watcher = SilentWatcher() if quiet else progress(experiment.expected_seconds())
         with recorded, restored as before, watcher:
             record = ExperimentRunner(experiment, store, watcher).run()
         result = build_result(experiment, record, started, before)

@@ -1,8 +1,9 @@
-"""The progress of an experiment: a bar on a terminal, nothing in a pipe."""
+"""The progress of an experiment: a bar on a terminal, a line for each phase in a pipe or a file."""
 
 from types import TracebackType
 from typing import Self
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -21,6 +22,24 @@ class SilentWatcher:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         pass
+
+
+class PhaseLines(SilentWatcher):
+    """A line on stderr for each phase; several rounds of a warm-up have one line.
+
+    Args:
+        seconds: the expected duration of the experiment.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._latest = ""
+        click.echo(f"Takes about {seconds:.0f} s, longer on a busy machine.", err=True)
+
+    def phase(self, text: str) -> None:
+        """Print the name of the phase that begins."""
+        if text != self._latest:
+            click.echo(text, err=True)
+        self._latest = text
 
 
 class ExperimentBar(SilentWatcher):

@@ -36,8 +36,11 @@ def parse_answer(task: FindTask, text: str) -> str:
         raise ConfigurationError(f"The answer has the form {task.form}. {_allowed(task)}")
     for word, place in zip(words, places, strict=True):
         if word not in place:
-            message = f"{word!r} is not one of the words.{did_you_mean(word, dict.fromkeys(place))} "
-            raise ConfigurationError(f"{message}The answer has the form {task.form}. {_allowed(task)}")
+            near = did_you_mean(word, dict.fromkeys(place))
+            near = near if near.endswith("?") else ""  # the choices follow in any case
+            raise ConfigurationError(
+                f"{word!r} is not one of the words.{near} The answer has the form {task.form}. {_allowed(task)}"
+            )
     return " ".join([word for word in task.places[0] if word in words] if task.several else words)
 
 

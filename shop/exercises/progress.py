@@ -33,7 +33,7 @@ class ExerciseProgress(StrictModel):
     answer: str = ""
     """The reader's words, in a find exercise."""
     variant: int | None = None
-    """Number of the situation that was drawn, in a find exercise."""
+    """Number of the situation that was drawn, in a find exercise; none after a pass, so that ``start`` draws again."""
     failed_check: str = ""
     """The check at which the last attempt failed."""
     grader: str = ""
@@ -53,7 +53,12 @@ class ExerciseProgress(StrictModel):
         passed_at = self.passed_at or (now if verdict.verdict == "passed" else None)
         begun_at = self.begun_at or now
         return self.with_changes(
-            begun_at=begun_at, passed_at=passed_at, checks=self.checks + 1, failed_check=failed, grader=grader
+            begun_at=begun_at,
+            passed_at=passed_at,
+            checks=self.checks + 1,
+            variant=None if verdict.verdict == "passed" else self.variant,
+            failed_check=failed,
+            grader=grader,
         )
 
 

@@ -141,6 +141,19 @@ def test_reader_starts_answers_and_resets(shop, store, lab_dir, switches, tmp_pa
     assert file.of("slow-page") == ExerciseProgress()
 
 
+def test_start_after_a_pass_draws_again(shop, store, lab_dir, tmp_path, monkeypatch):
+    file = ProgressFile(tmp_path / "var")
+    file.save("slow-page", ExerciseProgress(variant=LOCAL, answer="cache.local"))
+    assert shop("start", "2")[0] == 0
+    code, said, _ = shop("check", "2")
+    assert (code, "The answer explained" in said) == (0, True), said
+    code, _, errors = shop("check", "2")
+    assert (code, "not set up yet: shop exercise start 2" in errors) == (2, True), errors
+    monkeypatch.setattr("shop.cli.exercise_store.draw_variant", lambda task: SHARED)
+    assert shop("start", "2")[0] == 0
+    assert file.of("slow-page").variant == SHARED
+
+
 def test_next_check_restores_what_start_has_changed(shop, store, lab_dir, switches, tmp_path):
     before = switches()
     ProgressFile(tmp_path / "var").save("slow-page", ExerciseProgress(variant=SHARED, answer="cache.local"))

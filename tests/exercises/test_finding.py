@@ -74,6 +74,13 @@ def test_wrong_words_are_wrong_usage(exercise, text, message):
         parse_answer(exercise.find, text)
 
 
+@pytest.mark.parametrize("text", ["cache.local", "cache.lcal", "redis"])
+def test_choices_are_listed_once(text):
+    with pytest.raises(ConfigurationError) as refused:
+        parse_answer(SLOW_PAGE.find, f"{text} x" if text == "cache.local" else text)
+    assert str(refused.value).count("cache.browser") == 1
+
+
 @pytest.mark.parametrize(("answer", "line"), LINES.items())
 def test_line_is_read_by_the_rules_of_the_page(answer, line):
     assert read_answer(line) == answer
