@@ -55,7 +55,7 @@ def test_failure_after_a_pass_keeps_the_pass():
     assert (progress.checks, progress.failed_check, progress.grader) == (2, "bounds", "b")
 
 
-def test_situation_is_kept_until_a_pass_and_then_drawn_again():
+def test_situation_is_kept_until_a_pass():
     failed = ExerciseProgress(variant=3).after_check(FAILED, NOW, "a")
     assert failed.variant == 3
     assert failed.after_check(CheckVerdict("passed"), LATER, "a").variant is None

@@ -1,7 +1,7 @@
 from shop.cli.lab_progress import PhaseLines
 
 
-def test_without_a_terminal_each_phase_is_a_line_on_stderr(capsys):
+def test_each_phase_is_a_line_without_a_terminal(capsys):
     with PhaseLines(134.4) as watcher:
         for text in ("run 1 of 3: off: warm-up", "run 1 of 3: off: warm-up", "run 1 of 3: off: open loop"):
             watcher.phase(text)
