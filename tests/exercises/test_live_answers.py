@@ -24,7 +24,15 @@ ARM_S = 1.0
 TRIES = 3
 REFRESH_S = 0.1
 CHECK_TIMEOUT_S = 300
+WAITS = {"circuit-breaker", "readiness"}
+"""Their arms wait for a server that is stopped and started again: 15 s each, as much as four others. The answers of
+their exercises run in the store in ``test_seams.py``, too."""
 of_every_live_exercise = pytest.mark.parametrize("exercise", LIVE, ids=lambda one: one.name)
+of_every_exercise_once = pytest.mark.parametrize(
+    "exercise",
+    [pytest.param(one, marks=[pytest.mark.long] if one.slug in WAITS else []) for one in LIVE],
+    ids=lambda one: one.name,
+)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +72,7 @@ def judge_live(plan, store, folder):
     return run_live_stage(plan, store, folder, lambda text: None)
 
 
-@of_every_live_exercise
+@of_every_exercise_once
 def test_model_answer_passes_live(exercise, stack, store):
     attempt = write_attempt(stack, exercise, model_answer(exercise))
     before, switch = store.switches(), exercise.build.switch
