@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shop.cli import EXIT_FAILED, EXIT_USAGE, SIGNAL_EXIT
+from shop.cli.lab_load import demo, load
 from shop.cli.lab_progress import ExperimentBar, PhaseLines, SilentWatcher
 from shop.cli.output import emit
 from shop.errors import ConfigurationError, NotFound, ServiceUnavailable
@@ -34,6 +35,10 @@ COLOURS = {"confirmed": "green", "refuted": "red", "look": "cyan"}
 @click.group()
 def lab() -> None:
     """Run the experiments that measure the patterns."""
+
+
+lab.add_command(load)
+lab.add_command(demo)
 
 
 @lab.command("list")

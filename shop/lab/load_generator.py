@@ -206,7 +206,7 @@ def generate_load(phase: LoadPhase) -> LoadSamples:
     )
 
 
-def _exit_with_parent(parent: int) -> None:
+def exit_with_parent(parent: int) -> None:
     """Exit when the parent process has ended, since no process would read the samples."""
     while True:
         gevent.sleep(ORPHAN_CHECK_S)
@@ -219,7 +219,7 @@ def main() -> None:
     parent = os.getppid()
     phase = LoadPhase.model_validate_json(sys.stdin.read())
     check_loopback(phase.base_url)
-    gevent.spawn(_exit_with_parent, parent)
+    gevent.spawn(exit_with_parent, parent)
     sys.stdout.write(generate_load(phase).model_dump_json())
 
 

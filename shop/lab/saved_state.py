@@ -116,7 +116,7 @@ def restore_afterwards(
         content = {"url": store.base_url, "kept": saved.as_json()}
         atomic_write(path, json.dumps({**content, "holder": holder} if holder else content))
         stays_changed = False
-        with _interruptible():
+        with interruptible():
             try:
                 yield before
                 stays_changed = bool(holder)
@@ -129,7 +129,7 @@ def restore_afterwards(
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """Raise :class:`ExperimentInterrupted` in the block at a signal."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:

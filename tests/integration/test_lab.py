@@ -10,9 +10,10 @@ import pytest
 
 from shop.clock import SystemClock
 from shop.errors import ConfigurationError, ServiceUnavailable
-from shop.lab import load
+from shop.lab import demo, load
 from shop.lab.anomalies import ANOMALIES
 from shop.lab.experiment import EXPERIMENTS, parse_experiment
+from shop.lab.lab_lock import claim_lab
 from shop.lab.load import LoadPhase, ShopperVisit
 from shop.lab.result import build_result
 from shop.lab.runner import ExperimentRunner
@@ -116,6 +117,35 @@ def test_the_guard_restores_after_a_killed_experiment(store, stored, tmp_path):
     with restore_afterwards(store, tmp_path / "lab", [SWITCH], reported.append) as before:
         assert before[SWITCH] == "on"
     assert reported == [], "the guard has left nothing to restore"
+
+
+def test_demo_flips_under_load_and_restores(store, stored, tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "SETTLE_S", 0)
+    monkeypatch.setattr(demo, "WARM_UP_S", 0)
+    monkeypatch.setattr(demo, "MEASURE_S", 1)
+    monkeypatch.setattr(demo, "TOTAL_S", 2)
+    values = []
+    off, on = demo.run_demo(store, tmp_path / "lab", lambda second, label: values.append(stored()[SWITCH]))
+    assert values == ["off", "on"]
+    assert off.seen.latencies_ms
+    assert on.seen.latencies_ms
+    assert stored()[SWITCH] == "on"
+    assert not (tmp_path / "lab" / FILE_NAME).exists()
+
+
+def test_ctrl_c_ends_a_visible_load(store, tmp_path):
+    command = [sys.executable, "-m", "shop.cli", "lab", "load", "--url", store.base_url, "--rate", "20"]
+    environment = {**os.environ, "SHOP_VAR_DIR": str(tmp_path)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    first = [process.stdout.readline() for _ in range(3)][-1]
+    with pytest.raises(ConfigurationError, match=f"pid {process.pid}"), claim_lab(tmp_path / "lab"):
+        pass
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=START_TIMEOUT_S)
+    assert process.returncode == 0
+    assert first.split()[0] == "1"
+    assert rest.splitlines()[-1].split()[0] == "all"
 
 
 def test_a_failing_experiment_restores_its_switches(store, stored, tmp_path):
