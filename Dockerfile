@@ -12,6 +12,7 @@ COPY migrations migrations
 COPY shop shop
 RUN pip install --no-cache-dir --quiet --no-deps --no-build-isolation -e . \
     && python -m compileall -q shop migrations \
+    && install -d bin && ln -s "$(command -v shop)" bin/shop \
     && useradd --system shop && install -d -o shop var
 USER shop
 

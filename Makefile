@@ -22,7 +22,7 @@ endif
 
 run: $(RUN_READY)
 	@$(compile)
-	@$(BIN)/shop up
+	@bin/shop up
 
 test: $(TEST_READY)
 	@$(compile)

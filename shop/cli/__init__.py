@@ -1,6 +1,8 @@
 """The ``shop`` command. It imports the module of a sub-command when that is called: ``shop --help`` answers at once."""
 
 import importlib
+import os
+import re
 import sys
 from typing import Any, NoReturn
 
@@ -36,6 +38,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Name to the command and its description. A command without a description is internal and not listed."""
 
+TYPED_AS = "bin/shop"
+"""How documents and messages write the command; it works in the directory of the checkout."""
+TYPED_AS_VARIABLE = "STORE_COMMAND"
+"""``bin/shop`` puts into it how it was called: from another directory, by its path."""
+
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 SIGNAL_EXIT = 128
@@ -64,7 +71,7 @@ class LazyCommands(click.Group):
         Exit code 2 means that the machine, the settings or the arguments are not fit; 1 that the action failed.
         """
         try:
-            return super().main(*args, **options)
+            return super().main(*args, **{"prog_name": as_called(TYPED_AS), **options})
         except ConfigurationError as error:
             _end(str(error), EXIT_USAGE)
         except InvalidFields as error:
@@ -84,6 +91,11 @@ def main() -> None:
     """A store with a switch for every backend pattern: set it, load the store, see the numbers."""
 
 
+def as_called(message: str) -> str:
+    """Return a message with its commands written as this one was called, so that they work as typed."""
+    return re.sub(rf"\b{TYPED_AS}\b", lambda _: os.environ.get(TYPED_AS_VARIABLE, TYPED_AS), message)
+
+
 def _end(message: str, exit_code: int) -> NoReturn:
-    click.echo(f"shop: {message}", err=True)
+    click.echo(f"shop: {as_called(message)}", err=True)
     sys.exit(exit_code)

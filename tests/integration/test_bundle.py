@@ -67,5 +67,5 @@ def test_machine_without_a_network_installs_from_the_bundle(tmp_path):
     command = ["make", "-C", shop, f"PYTHON={sys.executable}", ".venv/.ready-to-test"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    listed = subprocess.run([shop / ".venv/bin/shop", "exercise", "list"], capture_output=True, text=True)
+    listed = subprocess.run([shop / "bin/shop", "exercise", "list"], capture_output=True, text=True)
     assert (listed.returncode, "01" in listed.stdout) == (0, True), listed.stderr

@@ -13,7 +13,7 @@ from shop.settings import PROJECT_ROOT
 PAGE = PROJECT_ROOT / "docs" / "tutorial" / "first-hour.md"
 ADDRESS = "http://127.0.0.1:8080"
 STEP = re.compile(r"```sh\n(.*?)```(?:\n+```text\n(.*?)```)?", re.DOTALL)
-NOT_TYPED = ("make run", "shop lab run")
+NOT_TYPED = ("make run", "bin/shop lab run")
 """The fixture starts the store, and the experiment takes minutes."""
 WAITED_MS = 90
 TIMEOUT_S = 120
@@ -56,9 +56,9 @@ def type_steps(todo: Sequence[Step], address: str, environment: Mapping[str, str
         todo: the steps, in order.
         address: the actual address of the store.
         environment: of the shell.
-        home: its working directory; `.venv/bin/shop` is made there.
+        home: its working directory; `bin/shop` is made there.
     """
-    command = home / ".venv" / "bin" / "shop"
+    command = home / "bin" / "shop"
     command.parent.mkdir(parents=True)
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -m shop.cli "$@"\n')
     command.chmod(0o755)
