@@ -2,14 +2,14 @@
 
     .venv/bin/python loadtests/chaos.py [--checkouts N] [--clients N] [--minutes M] [--workers N] [--seed N] [--json]
 
-Starts a store of its own (`shop up` in a temporary directory, on free ports of 127.0.0.1) and stops it at the end, also
+Starts a store of its own (`bin/shop up` in a temporary directory, on free ports) and stops it at the end, also
 on Ctrl-C. Every few seconds SIGKILL ends a web process, the worker, the payments simulator, PostgreSQL or the broker;
 the stack's own supervisor restarts it. Some clients stop a request early and retry under the same key, send a request
 twice at the same time, leave, or cancel. Some cards are slow, are declined, are charged without an answer, or make the
 provider fail; the provider's webhooks come twice, out of order, or never. One product has too little stock.
 
 After the last client the kills stop, and the store gets a minute to settle. Then the clients without an answer ask once
-more, `shop books` audits both sides, and the script itself counts double charges, lost orders (an order of an answer is
+more, `bin/shop books` audits both sides, and the script counts double charges, lost orders (an order of an answer is
 missing or differs), oversold units, stuck checkouts, and answers that no client can use. Exit code 1 if there is any.
 The parts are in ``loadtests/chaos_run``.
 """
@@ -208,7 +208,7 @@ def _wait_settled(store: OwnStack, options: ChaosOptions, deadline: float) -> No
 
 
 def _audit_books(store: OwnStack, options: ChaosOptions) -> list[str]:
-    """Return the mismatches that `shop books` reports."""
+    """Return the mismatches that `bin/shop books` reports."""
     command = [sys.executable, "-m", "shop.cli", "books", "--json", "--under-way", str(options.under_way_s)]
     books = subprocess.run(command, env=store.environment, capture_output=True, text=True, timeout=BOOKS_S, check=False)
     if books.returncode not in (0, 1):

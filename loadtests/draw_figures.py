@@ -2,7 +2,7 @@
 
     .venv/bin/python loadtests/draw_figures.py [NAME ...] [--tries N]
 
-The script starts one store for all experiments with the same number of web processes (`shop up` in a temporary
+The script starts one store for all experiments with the same number of web processes (`bin/shop up` in a temporary
 directory, on a free port of 127.0.0.1) and stops it at the end, also on Ctrl-C. A confirmed result without an unjudged
 part goes to ``docs/figures``. Otherwise the script tries again; after the last try the stored figure stays. Experiments
 that damage the books run last. At the end the script regenerates the docs. An experiment takes about two minutes. Exit

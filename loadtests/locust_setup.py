@@ -86,4 +86,4 @@ def _fetch_assortment(environment: Environment) -> None:
     try:
         Assortment.fetch(environment.host or "", options.exponent)
     except ServiceUnavailable as error:
-        raise ConfigurationError(f"{error} Does the store run at {environment.host} (`shop up`)?") from None
+        raise ConfigurationError(f"{error} Does the store run at {environment.host} (`bin/shop up`)?") from None

@@ -18,7 +18,7 @@ from shop.switches.store import StoredSwitch  # noqa: F401
 
 connection = context.config.attributes.get("connection")
 if connection is None:
-    raise SystemExit("Run `shop migrate`: it knows the database and takes the lock.")
+    raise SystemExit("Run `bin/shop migrate`: it knows the database and takes the lock.")
 context.configure(connection=connection, target_metadata=ModelBase.metadata, compare_server_default=False)
 with context.begin_transaction():
     context.run_migrations()

@@ -226,7 +226,7 @@ def from_environment() -> OpenAPI:
         settings = load_settings()
         require_production(settings)
         if not settings.secret_key:
-            raise ConfigurationError("SHOP_SECRET_KEY is not set: use `shop up`, which makes one, or set a random one.")
+            raise ConfigurationError("SHOP_SECRET_KEY is not set: use `bin/shop up`, which makes one, or set one.")
         configure_logging(settings, "web")
         require_usable(settings, "cache_url")
         runtime = build(settings)

@@ -1,7 +1,7 @@
 """The process beside nginx: it publishes the static files, purges outdated responses and follows the switches.
 
-Each nginx has one, on the same machine, since a purge deletes files. ``shop up`` lets the worker do this work, which
-saves the memory of a process. Elsewhere it is ``python -m shop.edge_purger --port PORT``, which answers ``/livez``,
+Each nginx has one, on the same machine, since a purge deletes files. ``bin/shop up`` lets the worker do this work, to
+save the memory of a process. Elsewhere it is ``python -m shop.edge_purger --port PORT``, which answers ``/livez``,
 ``/readyz`` and ``/metrics`` there.
 """
 

@@ -239,7 +239,7 @@ class FaultChannel:
         deadline = time.monotonic() + REPLY_TIMEOUT_S
         while (report := self.report()).request_id != request.request_id:
             if time.monotonic() > deadline:
-                raise ServiceUnavailable("The stack's supervisor did not answer: does it run? See `shop status`.")
+                raise ServiceUnavailable("The stack's supervisor did not answer: does it run? See `bin/shop status`.")
             time.sleep(POLL_S)
         if report.failed:
             raise ServiceUnavailable(f"The {report.failed}.")

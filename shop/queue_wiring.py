@@ -43,7 +43,7 @@ def message_broker(settings: Settings) -> "MessageBroker":
         ConfigurationError: no broker is configured, or its address is malformed.
     """
     if settings.broker_url is None:
-        raise ConfigurationError("No broker: start the stack with `shop up`, or set BROKER_URL.")
+        raise ConfigurationError("No broker: start the stack with `bin/shop up`, or set BROKER_URL.")
     # Imported here, after the worker has hidden gevent from dramatiq.
     from shop.patterns.queue.message_broker import MessageBroker
 

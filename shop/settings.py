@@ -116,7 +116,7 @@ class Settings(BaseSettings):
     """Addresses or networks, separated by commas, whose ``X-Forwarded-*`` and ``X-Edge-Key`` are accepted; none by
     default. The stack adds its own edge."""
     metrics_port: Port = 9464
-    """The port of ``/metrics``, never the public port. If unset, ``shop up`` takes a free one."""
+    """The port of ``/metrics``, never the public port. If unset, ``bin/shop up`` takes a free one."""
     metrics_host: str = "127.0.0.1"
     """A further address on which web, worker and purger answer ``/metrics``, for a scraper on another machine or in
     another container: an address in your own network only, or ``0.0.0.0`` for all addresses of this machine."""

@@ -1,6 +1,6 @@
 """The worker: background loops and message consumers in one process without Flask.
 
-``shop up`` starts it as ``python -m shop.worker --port PORT``. Elsewhere any number of workers can run: two processes
+``bin/shop up`` starts it as ``python -m shop.worker --port PORT``. Elsewhere any number of workers can run: two
 may run each loop at the same time. After SIGTERM the current rounds and deliveries end first. On its port the worker
 answers ``/livez``, ``/readyz`` (with the loops that fail) and ``/metrics``. On the machine of an nginx, the worker with
 ``--edge`` is the edge purger too.

@@ -3,7 +3,7 @@
     .venv/bin/python loadtests/benchmarks/against.py --against COMMIT [--rounds 5] [--seconds 3] [--size s]
 
 The script clones both commits, the other one and HEAD, installs each from its own lock files and starts each with its
-own ``shop up``. It measures over HTTP, so it can compare any two commits with the same contract. Memory is the
+own ``bin/shop up``. It measures over HTTP, so it can compare any two commits with the same contract. Memory is the
 proportional size (PSS) of the supervisor and its descendants, soon after each of several starts; starts differ by some
 MB, since PostgreSQL counts the memory that it has touched. The figure needs /proc, so it exists only on Linux. An edit
 is a new price; its time runs from its answer until the edge shows the price.

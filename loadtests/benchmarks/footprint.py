@@ -40,7 +40,7 @@ def _running() -> int:
     status = json.loads(subprocess.run([shop, "status", "--json"], capture_output=True, text=True, check=False).stdout)
     roots = [process["pid"] for process in status.get("processes", []) if process.get("pid")]
     if not roots:
-        print("The stack is not running: start it with `shop up`.", file=sys.stderr)
+        print("The stack is not running: start it with `bin/shop up`.", file=sys.stderr)
         return 2
     return _judge("resident memory of all processes", _memory_mb(roots), MEMORY_MB, "MB")
 

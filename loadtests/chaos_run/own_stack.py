@@ -1,4 +1,4 @@
-"""A whole store for one run: `shop up` in a directory of its own, on free ports, stopped at the end of the block."""
+"""A whole store for one run: `bin/shop up` in a directory of its own, on free ports, stopped when the block ends."""
 
 import os
 import signal

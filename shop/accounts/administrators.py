@@ -37,7 +37,7 @@ class AdministratorAccounts:
         with self._database.transaction() as session:
             if session.scalar(statement.on_conflict_do_nothing().returning(User.id)) is None:
                 raise StateConflict(
-                    f"{email} has an account: make it an administrator with `shop admin grant {email}`."
+                    f"{email} has an account: make it an administrator with `bin/shop admin grant {email}`."
                 )
         return email
 
@@ -52,5 +52,5 @@ class AdministratorAccounts:
         with self._database.transaction() as session:
             result = session.execute(update(User).where(User.email == email).values(role="admin"))
             if not cast("CursorResult[Any]", result).rowcount:
-                raise NotFound(f"{email} has no account: make one with `shop admin create {email}`.")
+                raise NotFound(f"{email} has no account: make one with `bin/shop admin create {email}`.")
         return email

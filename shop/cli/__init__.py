@@ -1,4 +1,4 @@
-"""The ``shop`` command. It imports the module of a sub-command when that is called: ``shop --help`` answers at once."""
+"""The ``shop`` command. It imports the module of a sub-command when that is called: ``--help`` answers at once."""
 
 import importlib
 import os
@@ -12,7 +12,7 @@ from shop.errors import ConfigurationError, InvalidFields, ShopError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("shop.cli.stack:up", "Start the store and everything it needs."),
-    "down": ("shop.cli.stack:down", "Stop what `shop up` started."),
+    "down": ("shop.cli.stack:down", "Stop what `bin/shop up` started."),
     "status": ("shop.cli.stack:status", "Show each process: pid, port, health, memory."),
     "migrate": ("shop.cli.schema:migrate", "Bring the database's schema up to date."),
     "seed": ("shop.cli.data:seed", "Load the sample data, once."),

@@ -1,4 +1,4 @@
-"""``shop admin``: creates administrators."""
+"""``bin/shop admin``: creates administrators."""
 
 import sys
 from collections.abc import Iterator

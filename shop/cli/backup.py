@@ -1,4 +1,4 @@
-"""``shop backup`` and ``shop restore``: write the database to one file, and replace it by such a file."""
+"""``bin/shop backup`` and ``bin/shop restore``: write the database to one file, and replace it by such a file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ from shop.stack.endpoints import resolve
 from shop.stack.standalone_database import standalone_database
 from shop.stack.state import StateFile
 
-STORE_RUNS = "The store runs: stop it with `shop down` first. A restore under a running store would mix two states."
+STORE_RUNS = "The store runs: stop it with `bin/shop down` first. A restore under a running store would mix two states."
 
 
 @click.command()
@@ -47,7 +47,7 @@ def backup(file: Path, as_json: bool) -> None:  # noqa: FBT001 - click passes op
 def restore(file: Path, yes: bool, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Replace the whole database by the backup FILE, while no process uses the database.
 
-    All or nothing. An older backup is migrated to this code's schema, a newer one is refused. Afterwards `shop books`
+    All or nothing. An older backup is migrated to this code's schema, a newer one is refused. Then `bin/shop books`
     lists the charges that the provider knows and the store does not.
     """
     manifest = check_backup(file)
@@ -62,7 +62,7 @@ def restore(file: Path, yes: bool, as_json: bool) -> None:  # noqa: FBT001 - cli
         restore_backup(engine, file)
     text = (
         f"Restored {manifest.rows:,} rows as of {_taken_at(manifest)}."
-        " Start the store, then run `shop books`: it lists the charges that the store does not know any more."
+        " Start the store, then run `bin/shop books`: it lists the charges that the store does not know any more."
     )
     emit({"file": str(file), **_summary(manifest)}, text, as_json=as_json)
 

@@ -1,4 +1,4 @@
-"""``shop books``: reconciles money, stock and orders with the provider's charges."""
+"""``bin/shop books``: reconciles money, stock and orders with the provider's charges."""
 
 import getpass
 import sys
@@ -88,5 +88,5 @@ def _format_result(result: AuditResult, experiments: Mapping[tuple[str, str], st
     total = pluralize(len(result.mismatches), "mismatch", "es")
     lines.append(f"{checked}, {result.under_way:,} under way; {total}.")
     if on_purpose := sum((mismatch.kind, mismatch.id) in experiments for mismatch in result.mismatches):
-        lines.append(f"{on_purpose:,} of them made on purpose by experiments; `shop reset` is a fresh start.")
+        lines.append(f"{on_purpose:,} of them made on purpose by experiments; `bin/shop reset` is a fresh start.")
     return "\n".join(lines)

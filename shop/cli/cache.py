@@ -1,4 +1,4 @@
-"""``shop cache``: statistics of the running stack's caches, inspection of an entry, and purge by tag."""
+"""``bin/shop cache``: statistics of the running stack's caches, inspection of an entry, and purge by tag."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +38,7 @@ def stats(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
         try:
             metrics += httpx.get(url, timeout=TIMEOUT_S).raise_for_status().text
         except httpx.HTTPError as error:
-            raise ConfigurationError(f"No figures at {url} ({error}): start the stack with `shop up`.") from None
+            raise ConfigurationError(f"No figures at {url} ({error}): start the stack with `bin/shop up`.") from None
     statistics = parse(metrics)
     document = asdict(statistics)
     for row, ttl_class in zip(document["classes"], statistics.classes, strict=True):
@@ -71,7 +71,7 @@ def purge(tag: str, as_json: bool) -> None:  # noqa: FBT001
 def _shared_level() -> Iterator[SharedLevel]:
     settings = resolve(load_settings())
     if settings.cache_url is None:
-        raise ConfigurationError("There is no cache: start the stack with `shop up`, or set CACHE_URL.")
+        raise ConfigurationError("There is no cache: start the stack with `bin/shop up`, or set CACHE_URL.")
     level = SharedLevel(settings.cache_url, round(TIMEOUT_S * 1000), SystemClock())
     try:
         yield level

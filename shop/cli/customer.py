@@ -1,4 +1,4 @@
-"""``shop customer``: exports or erases the personal data of one customer."""
+"""``bin/shop customer``: exports or erases the personal data of one customer."""
 
 import sys
 

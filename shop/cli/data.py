@@ -1,4 +1,4 @@
-"""``shop seed`` and ``shop import``: load a data set, or products from a file."""
+"""``bin/shop seed`` and ``bin/shop import``: load a data set, or products from a file."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""``shop exercise``: the exercises of the action plan.
+"""``bin/shop exercise``: the exercises of the action plan.
 
 A command imports what only it needs: the HTTP client takes longer to load than a build exercise to check.
 """
@@ -73,7 +73,7 @@ def map_() -> None:
     for line in map_lines(definitions, progress, _holder()):
         console.print(line, highlight=False, soft_wrap=True)
     following = advise_next(definitions, progress)
-    advice = f"Next: shop exercise start {following.number}" if following else "All exercises are passed."
+    advice = f"Next: bin/shop exercise start {following.number}" if following else "All exercises are passed."
     click.echo(f"\n{advice}")
 
 
@@ -89,7 +89,8 @@ def start(n: str, url: str | None) -> None:
     click.echo(f"Read   {_shown(definition.folder / PAGE)}")
     if definition.predict is not None:
         click.echo(f"Asked  {definition.predict.question}")
-        click.echo(f"Then   shop exercise predict {definition.number} VALUE   (a number of {definition.predict.unit})")
+        value = f"VALUE   (a number of {definition.predict.unit})"
+        click.echo(f"Then   bin/shop exercise predict {definition.number} {value}")
         return
     if definition.find is not None:
         _start_find(definition, definition.find, url)
@@ -102,9 +103,9 @@ def start(n: str, url: str | None) -> None:
         click.echo(f"Write  {_shown(path)}")
     if definition.audit is not None:
         click.echo(f"Repair {_shown(path.parent / definition.audit.patient)}/")
-    click.echo(f"Then   shop exercise check {definition.number}")
+    click.echo(f"Then   bin/shop exercise check {definition.number}")
     if slot := _offer_attempt(definition):
-        click.echo(f"Watch  shop switch set {slot.switch} attempt   (your code in the running store)")
+        click.echo(f"Watch  bin/shop switch set {slot.switch} attempt   (your code in the running store)")
 
 
 @exercise.command()
@@ -121,7 +122,7 @@ def predict(n: str, value: tuple[str, ...]) -> None:
         answer = parse_answer(definition.find, " ".join(value))
         file.save(definition.slug, progress.with_changes(begun_at=begun_at, answer=answer))
         click.echo(f"Your answer: {answer}.")
-        click.echo(f"Then   shop exercise check {definition.number}   (needs the running store)")
+        click.echo(f"Then   bin/shop exercise check {definition.number}   (needs the running store)")
         return
     from shop.exercises.prediction import parse_prediction
 
@@ -130,7 +131,7 @@ def predict(n: str, value: tuple[str, ...]) -> None:
     prediction = parse_prediction(definition.predict, " ".join(value))
     file.save(definition.slug, progress.with_changes(begun_at=begun_at, prediction=prediction))
     click.echo(f"Your prediction: {prediction:g} {definition.predict.unit}.")
-    click.echo(f"Then   shop exercise check {definition.number}   (needs the running store)")
+    click.echo(f"Then   bin/shop exercise check {definition.number}   (needs the running store)")
 
 
 @exercise.command()
@@ -180,7 +181,7 @@ def solution(n: str, give_up: bool) -> None:  # noqa: FBT001
     progress = file.of(definition.slug)
     if progress.passed_at is None and not (give_up or progress.gave_up):
         _end(
-            f"Exercise {definition.label} is not passed yet. `shop exercise hint {definition.number}` helps;"
+            f"Exercise {definition.label} is not passed yet. `bin/shop exercise hint {definition.number}` helps;"
             " --give-up shows the solution.",
             EXIT_FAILED,
         )
@@ -211,7 +212,7 @@ def reset(n: str, yes: bool, url: str | None) -> None:  # noqa: FBT001
         _copy_attempt(definition, path)
         _withdraw_attempt(definition)
     file.save(definition.slug, ExerciseProgress())
-    click.echo(f"Exercise {definition.label} is as it was: shop exercise start {definition.number}")
+    click.echo(f"Exercise {definition.label} is as it was: bin/shop exercise start {definition.number}")
 
 
 @exercise.command("new")
@@ -253,10 +254,10 @@ def _start_find(definition: ExerciseDefinition, task: FindTask, url: str | None)
     variant, text = begin_case(definition, file.of(definition.slug), url)
     file.save(definition.slug, file.of(definition.slug).with_changes(variant=variant))
     click.echo(f"\n{text}\n")
-    click.echo(f"Then   shop exercise predict {definition.number} {task.form}")
+    click.echo(f"Then   bin/shop exercise predict {definition.number} {task.form}")
     if _holder() == definition.name:
         click.echo(
-            f"The store is changed now, until you pass or until `shop exercise reset {definition.number}`."
+            f"The store is changed now, until you pass or until `bin/shop exercise reset {definition.number}`."
             " An experiment or the check of another exercise restores it, too."
         )
 
@@ -270,7 +271,7 @@ def _check(definition: ExerciseDefinition, progress: ExerciseProgress, url: str 
         return _check_prediction(definition, progress, url)
     path = _attempt_path(definition)
     if not path.is_file():
-        raise ConfigurationError(f"{_shown(path)} is missing: `shop exercise start {definition.number}` makes it.")
+        raise ConfigurationError(f"{_shown(path)} is missing: `bin/shop exercise start {definition.number}` makes it.")
     if definition.decide is not None:
         from shop.cli.exercise_store import check_written
 
@@ -323,7 +324,7 @@ def _check_prediction(definition: ExerciseDefinition, progress: ExerciseProgress
 
     if progress.prediction is None:
         raise ConfigurationError(
-            f"Give your prediction before the measurement: shop exercise predict {definition.number} VALUE"
+            f"Give your prediction before the measurement: bin/shop exercise predict {definition.number} VALUE"
         )
     settings = load_settings()
     try:

@@ -1,4 +1,4 @@
-"""``shop exercise export`` and ``collect``: the progress of a learner in one file, and the table of a class."""
+"""``bin/shop exercise export`` and ``collect``: the progress of a learner in one file, and the table of a class."""
 
 import sys
 from datetime import UTC, datetime
@@ -46,7 +46,7 @@ def export(name: str, out: Path | None) -> None:
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def collect(folder: Path, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
-    """Show the table of a class, from the files in DIR that `shop exercise export` wrote.
+    """Show the table of a class, from the files in DIR that `bin/shop exercise export` wrote.
 
     A file that is damaged, or of a newer release, is named and skipped. Exit code 1 if no file could be used.
     """

@@ -1,4 +1,4 @@
-"""How ``shop exercise`` shows progress and verdicts."""
+"""How ``bin/shop exercise`` shows progress and verdicts."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -61,7 +61,7 @@ def map_lines(definitions: Definitions, progress: ProgressBySlug, holder: str = 
 def changed_note(definition: ExerciseDefinition, progress: ExerciseProgress | None) -> str:
     """Return a note if an update has changed the check since the reader's last one; otherwise an empty text."""
     is_changed = check_has_changed(definition, progress)
-    return f"  (its check has changed: shop exercise check {definition.number})" if is_changed else ""
+    return f"  (its check has changed: bin/shop exercise check {definition.number})" if is_changed else ""
 
 
 def held_note(definition: ExerciseDefinition, holder: str) -> str:
@@ -72,7 +72,7 @@ def held_note(definition: ExerciseDefinition, holder: str) -> str:
         holder: folder name of the exercise for which the store is changed.
     """
     is_held = holder == definition.name
-    return f"  (the store is changed for it: shop exercise reset {definition.number} restores it)" if is_held else ""
+    return f"  (it has changed the store: bin/shop exercise reset {definition.number} restores it)" if is_held else ""
 
 
 def print_verdict(definition: ExerciseDefinition, verdict: CheckVerdict, holder: str = "") -> None:
@@ -110,14 +110,14 @@ def print_verdict(definition: ExerciseDefinition, verdict: CheckVerdict, holder:
     if verdict.verdict == "not yet" and holder == definition.name:
         click.echo(
             f"\nThe store stays changed until you pass: look again, or restore it with"
-            f" shop exercise reset {definition.number}"
+            f" bin/shop exercise reset {definition.number}"
         )
     if verdict.following:
         click.echo(f"\nThe full experiment, which does not count for the verdict: {verdict.following}")
     if verdict.comparison:
         _print_comparison(verdict.comparison)
     elif verdict.verdict == "passed":
-        click.echo(f"\n{SOLUTIONS[definition.kind]}: shop exercise solution {definition.number}")
+        click.echo(f"\n{SOLUTIONS[definition.kind]}: bin/shop exercise solution {definition.number}")
 
 
 def _print_comparison(comparison: Sequence[PointComparison]) -> None:

@@ -1,4 +1,4 @@
-"""What ``shop exercise`` does with the running store for exercises whose answer is found or measured there."""
+"""What ``bin/shop exercise`` does with the running store for exercises whose answer is found or measured there."""
 
 import sys
 from collections.abc import Iterator
@@ -75,9 +75,9 @@ def check_case(definition: ExerciseDefinition, progress: ExerciseProgress, url: 
     assert definition.find is not None  # noqa: S101 - the caller passes a find exercise
     number = definition.number
     if progress.variant is None:
-        raise ConfigurationError(f"The exercise is not set up yet: shop exercise start {number}")
+        raise ConfigurationError(f"The exercise is not set up yet: bin/shop exercise start {number}")
     if not progress.answer:
-        raise ConfigurationError(f"Give your answer first: shop exercise predict {number} {definition.find.form}")
+        raise ConfigurationError(f"Give your answer first: bin/shop exercise predict {number} {definition.find.form}")
     try:
         address = url or web_url(load_settings())
     except ConfigurationError as error:

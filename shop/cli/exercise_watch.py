@@ -1,4 +1,4 @@
-"""``shop exercise check --watch``: checks again on each save, until Ctrl-C."""
+"""``bin/shop exercise check --watch``: checks again on each save, until Ctrl-C."""
 
 from collections.abc import Callable
 from datetime import datetime

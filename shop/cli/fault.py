@@ -1,4 +1,4 @@
-"""``shop fault``: injects a fault into a server of the running stack, and clears it."""
+"""``bin/shop fault``: injects a fault into a server of the running stack, and clears it."""
 
 import click
 
@@ -54,8 +54,8 @@ def _open_channel() -> FaultChannel:
     channel = FaultChannel(load_settings().run_dir)
     if not channel.report().offered:
         raise ConfigurationError(
-            "No stack accepts faults here: start it with `shop up`, in the lab profile, with at least one server of its"
-            " own."
+            "No stack accepts faults here: start it with `bin/shop up`, in the lab profile, with at least one server of"
+            " its own."
         )
     return channel
 

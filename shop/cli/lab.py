@@ -1,4 +1,4 @@
-"""``shop lab``: lists, shows and runs experiments, and shows their results."""
+"""``bin/shop lab``: lists, shows and runs experiments, and shows their results."""
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
@@ -68,7 +68,7 @@ def show(name: str, as_json: bool) -> None:  # noqa: FBT001
     text = (
         f"{experiment.title}\n\n{experiment.hypothesis}\n\n{experiment.teaches.strip()}\n\nArms\n{arms}\n\n"
         f"Steady state: {experiment.steady_state.says}\n{verdict}\n"
-        f"Takes about {experiment.expected_seconds():.0f} s: shop lab run {experiment.name}"
+        f"Takes about {experiment.expected_seconds():.0f} s: bin/shop lab run {experiment.name}"
     )
     emit(experiment.model_dump(mode="json"), text, as_json=as_json)
 
@@ -139,7 +139,7 @@ def _measure(experiment: LabExperiment, store: StoreClient, folder: Path, *, qui
         if (workers := store.workers()) < experiment.workers:
             raise ConfigurationError(
                 f"{experiment.name} needs {experiment.workers} web processes, and the store has {workers}: start it"
-                f" with `shop up --workers {experiment.workers}`."
+                f" with `bin/shop up --workers {experiment.workers}`."
             )
         started = datetime.now(UTC)
         restored = restore_afterwards(

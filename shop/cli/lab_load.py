@@ -1,4 +1,4 @@
-"""``shop lab load`` and ``shop lab demo``: a visible load, and one flip under load."""
+"""``bin/shop lab load`` and ``bin/shop lab demo``: a visible load, and one flip under load."""
 
 import sys
 from contextlib import closing
@@ -32,7 +32,7 @@ HEAD = f"{'s':>4} {'answered/s':>10} {'p50 ms':>8} {'p95 ms':>8} {'failed':>6}  
     f"{name:>8}" for name in LAYERS.values()
 )
 BAR_WIDTH = 40
-CAUTION = "One flip claims nothing. `shop lab run cache-aside` repeats it and judges."
+CAUTION = "One flip claims nothing. `bin/shop lab run cache-aside` repeats it and judges."
 
 
 @click.command()
@@ -125,7 +125,7 @@ def draw_demo(arms: list[DemoArm]) -> str:
 
 def _change(before: float | None, after: float | None) -> str:
     if not before or not after:
-        return "An arm had no answer: see `shop status`."
+        return "An arm had no answer: see `bin/shop status`."
     if after > before:
         return f"{after / before:.1f} times slower with the cache: is the machine busy? Run it again."
     return f"{before / after:.1f} times quicker with the cache."

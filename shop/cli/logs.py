@@ -1,4 +1,4 @@
-"""``shop logs --request ID``: the log lines of one request from every process, in time order."""
+"""``bin/shop logs --request ID``: the log lines of one request from every process, in time order."""
 
 import json
 import os

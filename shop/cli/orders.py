@@ -1,4 +1,4 @@
-"""``shop orders``: rebuilds and verifies the projection behind the lists of orders, and shows its backlog."""
+"""``bin/shop orders``: rebuilds and verifies the projection behind the lists of orders, and shows its backlog."""
 
 import sys
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""``shop queue``: the message queue, its dead letters, and their requeue."""
+"""``bin/shop queue``: the message queue, its dead letters, and their requeue."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,7 +55,7 @@ def status(as_json: bool) -> None:  # noqa: FBT001 - click passes options by nam
     if state != "ok":
         lines.append(f"broker: {state}{f' ({detail})' if detail else ''}; the messages in the outbox wait for it")
     lines += [f"queue {name}: {length:,} waiting" for name, length in (queues or {}).items()]
-    lines.append(f"dead letters: {dead:,}" + ("; see `shop queue dead`" if dead else ""))
+    lines.append(f"dead letters: {dead:,}" + ("; see `bin/shop queue dead`" if dead else ""))
     emit(document, "\n".join(lines), as_json=as_json)
     if state != "ok":
         raise SystemExit(EXIT_FAILED)

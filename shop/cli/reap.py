@@ -1,4 +1,4 @@
-"""``shop reap``: one round of each reaper and of the completer."""
+"""``bin/shop reap``: one round of each reaper and of the completer."""
 
 from dataclasses import asdict
 

@@ -1,4 +1,4 @@
-"""``shop reference``: generates the parts of the docs that come from the code, the experiments and the stored runs.
+"""``bin/shop reference``: generates the parts of the docs that come from the code, the experiments and the stored runs.
 
 Some pages are generated whole. In all other pages, only the text between a marker and its end is generated:
 ``<!-- figure: cache-aside -->`` is the run stored in ``docs/figures/cache-aside.json``, ``<!-- table: calls -->`` a

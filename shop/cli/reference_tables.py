@@ -24,7 +24,7 @@ SETTINGS_HEADER = """# Settings
 
 Each process reads its settings once from the environment, when it starts. No other code of the store reads the
 environment. An unknown variable that starts with `SHOP_` is refused, and the message gives the nearest name. An invalid
-value is refused, and the message gives the valid values. `shop reference` generates this page.
+value is refused, and the message gives the valid values. `bin/shop reference` generates this page.
 
 | variable | default | values | meaning |
 |---|---|---|---|
@@ -32,13 +32,13 @@ value is refused, and the message gives the valid values. `shop reference` gener
 SWITCHES_HEADER = """# Switches
 
 The first value of each switch is the default; it is always the correct variant. [Switches](../patterns/switches.md)
-explains how switches work. `shop reference` generates this page from `shop/switches/registry.py`.
+explains how switches work. `bin/shop reference` generates this page from `shop/switches/registry.py`.
 
 ```sh
-.venv/bin/shop switch list
-.venv/bin/shop switch get cache.shared
-.venv/bin/shop switch set cache.shared off
-.venv/bin/shop switch reset
+bin/shop switch list
+bin/shop switch get cache.shared
+bin/shop switch set cache.shared off
+bin/shop switch reset
 ```
 
 | switch | values | effect | pattern | experiment |

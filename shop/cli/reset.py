@@ -1,4 +1,4 @@
-"""``shop reset``: deletes the data of a lab, for a fresh start."""
+"""``bin/shop reset``: deletes the data of a lab, for a fresh start."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ MB = 1_000_000
 @click.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def reset(yes: bool) -> None:  # noqa: FBT001 - click passes options by name
-    """Stop the stack and delete the store's data; the next `shop up` makes all of it again.
+    """Stop the stack and delete the store's data; the next `bin/shop up` makes all of it again.
 
     Deleted: the database with catalogue, accounts, orders and switches, the payments provider's books, messages and
     caches; faults end. Kept: exercises and their progress, results of experiments, logs and secrets. Exit code 2
@@ -58,7 +58,7 @@ def reset(yes: bool) -> None:  # noqa: FBT001 - click passes options by name
             f"Cannot delete {error.filename or settings.var_dir} ({error.strerror}): run it as the user who started the"
             " stack."
         ) from None
-    click.echo("Done. Start the store again with `shop up`.")
+    click.echo("Done. Start the store again with `bin/shop up`.")
 
 
 def _format_parts(settings: Settings, parts: tuple[ResetPart, ...], *, is_running: bool) -> str:

@@ -1,4 +1,4 @@
-"""``shop migrate``, and the internal step of ``shop up`` that prepares schema and data before the store starts."""
+"""``bin/shop migrate``, and the internal step of ``bin/shop up`` that prepares schema and data before the start."""
 
 import click
 

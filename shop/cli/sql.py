@@ -1,4 +1,4 @@
-"""``shop sql``: opens the store's database in ``psql``, read-only."""
+"""``bin/shop sql``: opens the store's database in ``psql``, read-only."""
 
 import os
 import shutil

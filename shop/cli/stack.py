@@ -1,4 +1,4 @@
-"""``shop up``, ``shop down``, ``shop status``."""
+"""``bin/shop up``, ``bin/shop down``, ``bin/shop status``."""
 
 import sys
 
@@ -59,7 +59,7 @@ def up(
 
 @click.command()
 def down() -> None:
-    """Stop what `shop up` started, also after it was killed. The data is kept."""
+    """Stop what `bin/shop up` started, also after it was killed. The data is kept."""
     settings = load_settings()
     if settings.run_dir.exists() and not was_started_by_root(settings):
         drop_privileges(settings, sys.argv[1:], click.echo)
@@ -81,7 +81,7 @@ def status(as_json: bool) -> None:  # noqa: FBT001 - click passes options by nam
 def _held_lines(settings: Settings) -> list[str]:
     """Return a line if an exercise has changed switches of this store, so that nobody wonders about its figures."""
     holder = read_holder(settings.var_dir / "lab")
-    return [f"changed for exercise {holder}: `shop exercise reset {holder}` restores the store"] if holder else []
+    return [f"changed for exercise {holder}: `bin/shop exercise reset {holder}` restores the store"] if holder else []
 
 
 def _options(**values: object) -> list[str]:

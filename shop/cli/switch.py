@@ -1,4 +1,4 @@
-"""``shop switch``: reads and sets the patterns' switches at run time."""
+"""``bin/shop switch``: reads and sets the patterns' switches at run time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

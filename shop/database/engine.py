@@ -118,7 +118,7 @@ def build_engine(
             is not in UTF-8, or a pooler in front gives clients no session of their own.
     """
     if settings.database_url is None:
-        raise ConfigurationError("No database: start the stack with `shop up`, or set DATABASE_URL.")
+        raise ConfigurationError("No database: start the stack with `bin/shop up`, or set DATABASE_URL.")
     engine = create_engine(
         sqlalchemy_url(settings.database_url),
         pool_size=settings.db_pool_size,

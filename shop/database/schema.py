@@ -92,7 +92,7 @@ def require_current(connection: Connection) -> None:
     """
     missing = pending(connection)
     if missing:
-        raise ConfigurationError(f"The database's schema lacks {', '.join(missing)}: run `shop migrate` first.")
+        raise ConfigurationError(f"The database's schema lacks {', '.join(missing)}: run `bin/shop migrate` first.")
 
 
 def revisions() -> list[str]:

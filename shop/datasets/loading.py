@@ -203,7 +203,7 @@ def exclusive_connection(settings: Settings) -> Iterator[Connection]:
         ConfigurationError: the database is not configured, does not answer, is read-only, or has no tables.
     """
     if settings.database_url is None:
-        raise ConfigurationError("No database: start the stack with `shop up`, or set DATABASE_URL.")
+        raise ConfigurationError("No database: start the stack with `bin/shop up`, or set DATABASE_URL.")
     address = sqlalchemy_url(settings.database_url)
     parameters = connection_parameters(settings.database_url)
     parameters |= {"connect_timeout": settings.db_connect_timeout_s, "application_name": "shop seed"}
@@ -219,7 +219,7 @@ def exclusive_connection(settings: Settings) -> Iterator[Connection]:
         require_writable(connection, safe_url(address))
         connection.lift_limits(for_good=True)
         if connection.execute("SELECT to_regclass('datasets')").fetchone() == (None,):
-            raise ConfigurationError("The database has no tables yet, or old ones: run `shop migrate`.")
+            raise ConfigurationError("The database has no tables yet, or old ones: run `bin/shop migrate`.")
         connection.execute("SELECT pg_advisory_lock(%s)", (LOADING_LOCK,))  # closing the connection releases it
         yield connection
 

@@ -5,11 +5,11 @@ from sqlalchemy import Engine, text
 from shop.demo_accounts import ADMIN, SHOPPER
 from shop.errors import ConfigurationError
 
-REMEDY = "name another database in DATABASE_URL, or a new directory in SHOP_VAR_DIR, and use `shop import`."
+REMEDY = "name another database in DATABASE_URL, or a new directory in SHOP_VAR_DIR, and use `bin/shop import`."
 OWN = "own"
 """Name of the data set of a store with only an imported catalogue."""
 NO_DATA_SET = (
-    "SHOP_PROFILE=production sells nothing invented: take the products of your own with `shop import`, or set"
+    "SHOP_PROFILE=production sells nothing invented: take the products of your own with `bin/shop import`, or set"
     " SHOP_PROFILE=lab to try the store."
 )
 

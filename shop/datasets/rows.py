@@ -85,7 +85,7 @@ class OrderRows:
             (order_id, public_id, number, user_id, email, status, version, total, address_json, placed_at, changed_at)
         )  # fmt: skip
         self.order_lines += [(order_id, position, *line) for position, line in enumerate(lines, start=1)]
-        # A fold of the events gives the same row (`shop orders verify` checks it), but would double the loading time.
+        # A fold of the events gives the same row (`bin/shop orders verify` checks it), but would double loading time.
         self.order_summaries.append(
             (order_id, version, public_id, number, user_id, status, False, pieces, total, "EUR", placed_at, changed_at)
         )

@@ -117,7 +117,7 @@ def watch_calls(report: ReportPipe, plan: CheckPlan) -> None:
             stacks = map(traceback.extract_stack, sys._current_frames().values())  # a check may call in threads
             places = [frame for frames in stacks for frame in frames if frame.filename == str(path)]
             if plan.servers != NO_SERVERS and not places:
-                report.send(unknown="The check waits for a server, not for your code. `shop status` shows the servers.")
+                report.send(unknown="The check waits for a server, not for your code: see `bin/shop status`.")
                 end_process()
             look = f"{path}:{places[-1].lineno}, in {places[-1].name}" if places else str(path)
             came = f"it had not returned after {TICK_S * limit:g} s: {cause} without an end."

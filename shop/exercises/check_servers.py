@@ -110,7 +110,7 @@ def _lend_valkey(urls: ServerUrls, marks: IO[str]) -> Iterator[str]:
     import redis
 
     if urls.valkey is None:
-        raise CannotJudge("The check uses the store's Valkey, and no store runs: start it with `shop up`.")
+        raise CannotJudge("The check uses the store's Valkey, and no store runs: start it with `bin/shop up`.")
     place = numbered_database(urls.valkey, urls.valkey_database)
     digest = hashlib.sha256(place.encode()).hexdigest()  # the address has a password
     timeouts = {"socket_timeout": CONNECT_TIMEOUT_S, "socket_connect_timeout": CONNECT_TIMEOUT_S}
@@ -153,7 +153,7 @@ def _lend_schemas(urls: ServerUrls, count: int) -> Iterator[str]:
     import psycopg
 
     if urls.database is None or urls.owner is None:
-        raise CannotJudge("The check uses the store's PostgreSQL, and no store runs: start it with `shop up`.")
+        raise CannotJudge("The check uses the store's PostgreSQL, and no store runs: start it with `bin/shop up`.")
     try:
         owner = psycopg.connect(_plain(urls.owner), autocommit=True, connect_timeout=CONNECT_TIMEOUT_S)
     except psycopg.Error as error:

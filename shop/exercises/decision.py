@@ -107,7 +107,7 @@ def check_figure(figure: DecideFigure, text: str, path: Path, measure_header: Me
 
 
 def measure_sql(query: str) -> float:
-    """Return the number that a query of the store's database returns, asked with ``shop sql``.
+    """Return the number that a query of the store's database returns, asked with ``bin/shop sql``.
 
     Args:
         query: returns one number.
@@ -120,9 +120,9 @@ def measure_sql(query: str) -> float:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SQL_TIMEOUT_S)
         return float(done.stdout)
     except subprocess.TimeoutExpired:
-        raise CannotJudge(f"`shop sql` did not answer within {SQL_TIMEOUT_S:g} s.") from None
+        raise CannotJudge(f"`bin/shop sql` did not answer within {SQL_TIMEOUT_S:g} s.") from None
     except ValueError:
-        raise CannotJudge(f"`shop sql` did not answer: {(done.stderr or done.stdout).strip()[:300]}") from None
+        raise CannotJudge(f"`bin/shop sql` did not answer: {(done.stderr or done.stdout).strip()[:300]}") from None
 
 
 def compare_points(definition: ExerciseDefinition, written: Mapping[str, WrittenPoint]) -> tuple[PointComparison, ...]:

@@ -29,7 +29,7 @@ def find_exercise(definitions: Definitions, name: str) -> ExerciseDefinition:
             return definition
     known = {definition.name: definition for definition in definitions.values()}
     raise ConfigurationError(
-        f"There is no exercise {name!r}.{did_you_mean(name, known)} `shop exercise list` shows them."
+        f"There is no exercise {name!r}.{did_you_mean(name, known)} `bin/shop exercise list` shows them."
     )
 
 

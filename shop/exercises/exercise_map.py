@@ -94,7 +94,7 @@ def _show(one: ExerciseDefinition, definitions: Definitions, progress: ExerciseP
         level=one.level,
         minutes=one.minutes,
         state=state,
-        command=f"shop exercise {verb} {one.number}",
+        command=f"bin/shop exercise {verb} {one.number}",
         notes=tuple(_notes(one, definitions, progress)),
     )
 

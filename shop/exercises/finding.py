@@ -112,7 +112,7 @@ def check_answer(
             with _changed_store(case, scene, lab_dir, report):
                 failure = case.judge(scene, answer)
     except (CannotJudge, ServiceUnavailable) as error:
-        again = f"`shop exercise start {definition.number}` sets it up again."
+        again = f"`bin/shop exercise start {definition.number}` sets it up again."
         return CheckVerdict("could not judge", reason=f"{error} {again}", answer=answer)
     if failure is not None:
         return CheckVerdict("not yet", (), failure, answer=answer)

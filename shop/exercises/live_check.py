@@ -52,7 +52,7 @@ def check_live(
         return replace(behaviour, verdict="not yet", failure=failed.report)
     except (CannotJudge, ServiceUnavailable) as error:
         return could_not_judge(behaviour, str(error))
-    return add_result(behaviour, result, f"shop lab run {comparison.experiment}" if comparison.experiment else "")
+    return add_result(behaviour, result, f"bin/shop lab run {comparison.experiment}" if comparison.experiment else "")
 
 
 def could_not_judge(behaviour: CheckVerdict, reason: str) -> CheckVerdict:

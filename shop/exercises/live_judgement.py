@@ -108,15 +108,14 @@ class ArmPair:
         for arm in self.own:
             if arm.failed:
                 request, came = arm.first_failure
-                raise CannotJudge(f"The store failed with its own code: {request}: {came}. See `shop status`.")
+                raise CannotJudge(f"The store failed with its own code: {request}: {came}. See `bin/shop status`.")
         failed = [arm for arm in self.attempt if arm.failed]
         if not failed:
             return None
         request, came = failed[0].first_failure
         count = sum(arm.failed for arm in failed)
-        look = (
-            f"shop logs {failed[0].request_id}" if failed[0].request_id else "`shop status`, and the logs in var/log."
-        )
+        request_id = failed[0].request_id
+        look = f"bin/shop logs --request {request_id}" if request_id else "`bin/shop status`, and the logs in var/log."
         expected = "a response below 500 to every request."
         return FailureReport(check_name(REQUESTS), self.load, expected, f"{request}: {came} ({count} failed).", look)
 

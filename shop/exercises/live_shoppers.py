@@ -62,7 +62,7 @@ def _fill_cart(guest: httpx.Client, slug: str) -> None:
     try:
         response = guest.post(f"{API}/cart/items", json={"product": slug, "quantity": 1})
     except httpx.HTTPError as error:
-        raise CannotJudge(f"The cart could not be filled ({type(error).__name__}): see `shop status`.") from None
+        raise CannotJudge(f"The cart could not be filled ({type(error).__name__}): see `bin/shop status`.") from None
     if response.status_code >= 400:
         raise CannotJudge(f"The store refused {slug} for the cart: {response.status_code} {response.text[:200]}")
 

@@ -114,7 +114,7 @@ def _require_faults(store: StoreClient, measurement: StoreMeasurement) -> None:
     if missing := sorted(set(measurement.faults) - set(store.faults() if measurement.faults else ())):
         raise CannotJudge(
             f"This exercise breaks the {', '.join(missing)}, and the store's own stack does not run it: start the store"
-            " with `shop up`, without the address of that server in the settings."
+            " with `bin/shop up`, without the address of that server in the settings."
         )
 
 

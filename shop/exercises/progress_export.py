@@ -136,7 +136,7 @@ def _parse(text: bytes) -> ProgressExport:
     except ValueError:
         raise UnreadableExport("it is damaged: not JSON") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise UnreadableExport("it is not from `shop exercise export`")
+        raise UnreadableExport("it is not from `bin/shop exercise export`")
     progress = document.get("progress")
     _refuse_newer(document, VERSION)
     _refuse_newer(progress if isinstance(progress, dict) else {}, PROGRESS_VERSION)

@@ -21,7 +21,7 @@ class FindTask(StrictModel):
     """Module of :mod:`shop.exercises.cases`."""
     question: str
     form: str
-    """The form of the answer, as ``shop exercise predict N`` shows it: ``LAYER REASON``."""
+    """The form of the answer, as ``bin/shop exercise predict N`` shows it: ``LAYER REASON``."""
     places: tuple[tuple[str, ...], ...] = Field(min_length=1)
     """The words that are allowed at each place of the answer."""
     several: bool = False
@@ -88,7 +88,7 @@ class DecideFigure(StrictModel):
     point: str
     """The point whose answer has the figure."""
     sql: str = ""
-    """The query that measures it, as the reader runs it with ``shop sql``."""
+    """The query that measures it, as the reader runs it with ``bin/shop sql``."""
     header: str = ""
     """Path of the API whose ``Server-Timing`` header names the number of queries; ``{product}`` is a popular one."""
     unit: str

@@ -95,7 +95,7 @@ class CheckVerdict:
 
     @property
     def exit_code(self) -> int:
-        """Return the exit code of ``shop exercise check``."""
+        """Return the exit code of ``bin/shop exercise check``."""
         return EXIT_CODES[self.verdict]
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Records which experiment made which mismatch in the books on purpose, so that no one looks for a fault behind it.
 
 Some experiments show a problem by leaving mismatches in the books, and those mismatches remain. A file beside the
-results of experiments names the experiment of each mismatch; ``shop books`` reads the file.
+results of experiments names the experiment of each mismatch; ``bin/shop books`` reads the file.
 """
 
 import json
@@ -65,8 +65,8 @@ def record_new_mismatches(
         if remaining:
             mismatches = "1 mismatch remains" if len(remaining) == 1 else f"{len(remaining):,} mismatches remain"
             report(
-                f"{experiment} damages the books on purpose: {mismatches}. `shop books` marks each with the name of "
-                "the experiment. `shop reset` starts with a fresh store."
+                f"{experiment} damages the books on purpose: {mismatches}. `bin/shop books` marks each with the name "
+                "of the experiment. `bin/shop reset` starts with a fresh store."
             )
         else:
             report(f"{experiment} damages the books on purpose, but no mismatch remains.")

@@ -1,7 +1,7 @@
 """A demonstration of one flip: the same load without and with the shared cache, in less than half a minute.
 
 The edge and local memory are off meanwhile, since they would answer before the shared cache. One flip claims nothing:
-``shop lab run cache-aside`` repeats it.
+``bin/shop lab run cache-aside`` repeats it.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -298,5 +298,6 @@ def load_experiment(name: str, folder: Path = EXPERIMENTS) -> LabExperiment:
     """
     experiments = load_experiments(folder)
     if name not in experiments:
-        raise NotFound(f"There is no experiment {name!r}.{did_you_mean(name, experiments)} `shop lab list` shows them.")
+        near = did_you_mean(name, experiments)
+        raise NotFound(f"There is no experiment {name!r}.{near} `bin/shop lab list` shows them.")
     return experiments[name]

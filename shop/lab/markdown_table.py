@@ -26,7 +26,7 @@ def result_table(result: Result) -> str:
     """Return a result as a table, with its ratios and the origin of the figures.
 
     Args:
-        result: a document as ``shop lab run`` writes it.
+        result: a document as ``bin/shop lab run`` writes it.
     """
     titles = " | ".join(arm["title"] for arm in result["arms"])
     lines = [f"| | {titles} |", "|---" * (len(result["arms"]) + 1) + "|"]
@@ -38,8 +38,8 @@ def result_table(result: Result) -> str:
         ratios.append(f"`{name}` " + ("not measured" if median is None else f"{median:.2f}{spread}"))
     machine = result["machine"]
     origin = (
-        f"Verdict: {result['verdict']}. `shop lab run {result['experiment']}`, {result['started_at'][:10]}, median of "
-        f"{result['runs']} runs with the lowest and the highest; store, servers and load shared {machine['cpus']} "
+        f"Verdict: {result['verdict']}. `bin/shop lab run {result['experiment']}`, {result['started_at'][:10]}, median "
+        f"of {result['runs']} runs with the lowest and the highest; store, servers and load shared {machine['cpus']} "
         f"cores ({machine['architecture']}, {machine['system'].split()[0]}, Python {machine['python']})."
     )
     return "\n".join([*lines, "", f"{'; '.join(ratios)}.", "", origin])

@@ -1,4 +1,4 @@
-"""Writes the reference page of all experiments from their files, for ``shop reference``."""
+"""Writes the reference page of all experiments from their files, for ``bin/shop reference``."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from shop.lab.experiment import LabExperiment
 
 HEAD = """# Experiments
 
-`shop reference` writes this page from `loadtests/experiments/`; a test fails if the two differ.
+`bin/shop reference` writes this page from `loadtests/experiments/`; a test fails if the two differ.
 How to run an experiment: [Run an experiment](../how-to/run-an-experiment.md). The method behind them:
 [Measuring](../explanation/measuring.md).
 """
@@ -36,7 +36,7 @@ def _section(experiment: LabExperiment) -> str:
     exception = f" other than {tolerated}" if tolerated else ""
     return f"""## {experiment.title}
 
-`shop lab run {experiment.name}`, about {experiment.expected_seconds():.0f} s
+`bin/shop lab run {experiment.name}`, about {experiment.expected_seconds():.0f} s
 
 **Hypothesis.** {experiment.hypothesis}
 
@@ -64,7 +64,7 @@ anomaly of its own{exception}.
 def _load(experiment: LabExperiment) -> str:
     workload, phases, calibrate = experiment.workload, experiment.phases, experiment.workload.calibrate
     runs = f"{phases.runs} runs" if phases.runs > 1 else "One run"
-    workers = f" It needs {experiment.workers} web processes: `shop up --workers {experiment.workers}`." * (
+    workers = f" It needs {experiment.workers} web processes: `bin/shop up --workers {experiment.workers}`." * (
         experiment.workers > 1
     )
     values = ", ".join(f"`{name}={value:g}`" for name, value in experiment.parameters.items())

@@ -60,7 +60,7 @@ def draw_picture(result: Result) -> str:
     machine = result["machine"]
     note = (
         f"Median of {result['runs']} with the lowest and highest; store, servers and load on the same "
-        f"{machine['cpus']} cores. shop lab run {result['experiment']}, {result['started_at'][:10]}."
+        f"{machine['cpus']} cores. bin/shop lab run {result['experiment']}, {result['started_at'][:10]}."
     )
     chosen = [  # the first two charts that the experiment lists
         (chart["title"], "", chart["unit"], bars)

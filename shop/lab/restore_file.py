@@ -1,6 +1,6 @@
 """The restore file: the values that the store had before an experiment, or before an exercise changed it.
 
-This module imports little: ``shop exercise list`` reads the file at each call.
+This module imports little: ``bin/shop exercise list`` reads the file at each call.
 """
 
 import json

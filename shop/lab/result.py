@@ -154,7 +154,7 @@ def find_result(folder: Path, run: str = LATEST) -> Path:
     home = (folder / run).resolve()
     if not (home / "result.json").is_file():
         names = sorted(path.parent.name for path in folder.glob("*/result.json") if not path.parent.is_symlink())
-        hint = f"there are {', '.join(names)}" if names else "run an experiment with `shop lab run cache-aside`"
+        hint = f"there are {', '.join(names)}" if names else "run an experiment with `bin/shop lab run cache-aside`"
         raise NotFound(f"There is no result {run!r} in {folder}: {hint}.")
     return home
 

@@ -160,7 +160,7 @@ def restore_after_kill(store: StoreClient, folder: Path, report: Callable[[str],
     holder = content.get("holder")
     if holder and content["url"] != store.base_url:
         raise ConfigurationError(
-            f"Exercise {holder} has changed the store at {content['url']}. Restore that store first: shop exercise"
+            f"Exercise {holder} has changed the store at {content['url']}. Restore that store first: bin/shop exercise"
             f" reset {holder} --url {content['url']}. If it no longer exists, delete {folder / FILE_NAME}."
         )
     if content["url"] == store.base_url:
@@ -170,7 +170,7 @@ def restore_after_kill(store: StoreClient, folder: Path, report: Callable[[str],
         restored += ["the exercise's own products"] if saved.own_products else []
         # The names of an exercise's switches may be its answer.
         report(
-            f"Exercise {holder} had changed the store; restored everything. `shop exercise start {holder}` sets it up."
+            f"Exercise {holder} had changed the store; restored all. `bin/shop exercise start {holder}` sets it up."
             if holder
             else f"An earlier experiment was killed; restored {', '.join(restored)}."
         )
@@ -215,10 +215,10 @@ def _save_state(
     if missing := sorted(faults - set(offered)):
         raise ConfigurationError(
             f"This experiment sets faults of the {', '.join(missing)}, and the store's own stack does not run it: "
-            "start it with `shop up`, without its address in the settings."
+            "start it with `bin/shop up`, without its address in the settings."
         )
     if active := [f"{name}={value}" for name, value in offered.items() if value != NONE]:
-        raise ConfigurationError(f"A fault is already set: {', '.join(active)}. Clear it with `shop fault clear`.")
+        raise ConfigurationError(f"A fault is already set: {', '.join(active)}. Clear it with `bin/shop fault clear`.")
     slug = store.product_to_edit() if edits_price else ""
     return SavedState(
         switches={name: before[name] for name in names},

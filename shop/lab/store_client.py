@@ -60,7 +60,7 @@ class StoreClient:
             ready = self._client.get("/readyz")
         except httpx.HTTPError as error:
             raise ConfigurationError(
-                f"No store answers at {self.base_url} ({type(error).__name__}): start it with `shop up`, "
+                f"No store answers at {self.base_url} ({type(error).__name__}): start it with `bin/shop up`, "
                 "or give its address with --url."
             ) from None
         if ready.status_code != 200:
@@ -320,7 +320,7 @@ class StoreClient:
         for slug in self.products(PAGE_SIZE):
             if self.available(slug) >= MIN_STOCK:
                 return slug
-        raise ConfigurationError("No popular product has enough stock: add data with `shop seed`.")
+        raise ConfigurationError("No popular product has enough stock: add data with `bin/shop seed`.")
 
     def products(self, count: int) -> tuple[str, ...]:
         """Return the slugs of the most popular products, the most popular first.
@@ -340,7 +340,7 @@ class StoreClient:
             slugs += [item["slug"] for item in page["items"]]
             cursor = page["next_cursor"]
         if not slugs:
-            raise ConfigurationError("The store has no products yet: add data with `shop seed`.")
+            raise ConfigurationError("The store has no products yet: add data with `bin/shop seed`.")
         return tuple(slugs[:count])
 
     def categories(self) -> tuple[str, ...]:

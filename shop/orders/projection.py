@@ -145,8 +145,8 @@ def summary(order_id: int, state: OrderState) -> Mapping[str, Any]:
 def summaries(streams: Mapping[int, Sequence[StoredEvent]]) -> list[Mapping[str, Any]]:
     """Return the rows of several orders, by order id.
 
-    An unreadable stream is left out and logged, so the projection of all other orders continues. ``shop orders verify``
-    reports the stream.
+    An unreadable stream is left out and logged, so the projection of all other orders continues. ``bin/shop orders
+    verify`` reports the stream.
     """
     rows = []
     for order_id, stream in sorted(streams.items()):

@@ -66,7 +66,7 @@ class OrphanedCharges:
     def _orphan(self, charge_id: str) -> ListedCharge:
         charge = next((charge for charge in iter_charges(self._provider) if charge.id == charge_id), None)
         if charge is None:
-            raise NotFound(f"The provider has no charge {charge_id}; `shop books` names those that must be settled.")
+            raise NotFound(f"The provider has no charge {charge_id}; `bin/shop books` lists those to settle.")
         with self._database.reading() as session:
             payment = self._payments.by_charge_key(session, charge.key)
         if payment is not None and payment.status in SOLD_STATUSES and payment.provider_id == charge.id:

@@ -150,7 +150,7 @@ def _charge_mismatches(
         if not is_lost and store.read_at - charge.created_at <= under_way:
             continue
         if charged_order is None:
-            says = f"{charge.net_amount} charged with key {charge.key}, unknown here; see `shop books settle --help`"
+            says = f"{charge.net_amount} charged with key {charge.key}, unknown here: `bin/shop books settle --help`"
             yield BookMismatch("charge_unknown", charge.id, says)
         elif charged_order.payment in ("pending", "declined", "abandoned"):
             says = f"{charge.net_amount} charged by {charge.id}; here the payment is {charged_order.payment}"

@@ -24,7 +24,7 @@ STORE = "shop_store"
 READER = "shop_reader"
 ROLES = (SUPERUSER, OWNER, STORE, READER)
 HBA_RULES = """\
-# Written by `shop up`, for the roles of {fingerprint}
+# Written by `bin/shop up`, for the roles of {fingerprint}
 host all all 127.0.0.1/32 scram-sha-256
 """
 """The whole of ``pg_hba.conf``: PostgreSQL refuses every other connection."""

@@ -18,7 +18,7 @@ def start_detached(
     print_line: Callable[[str], None],
     print_error: Callable[[str], None],
 ) -> int:
-    """Run a foreground ``shop up`` in its own session; return when the store answers or the start has failed.
+    """Run a foreground ``bin/shop up`` in its own session; return when the store answers or the start has failed.
 
     Args:
         settings: where the logs and the state are.

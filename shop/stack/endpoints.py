@@ -35,7 +35,7 @@ def resolve(settings: Settings, role: str | None = None) -> Settings:
         missing |= payments_secrets(settings)
     resolved = settings.model_copy(update=missing)
     if resolved.database_url is None:
-        raise ConfigurationError("The stack is not running: start it with `shop up`, or set DATABASE_URL.")
+        raise ConfigurationError("The stack is not running: start it with `bin/shop up`, or set DATABASE_URL.")
     return resolved
 
 
@@ -48,7 +48,7 @@ def web_url(settings: Settings) -> str:
     state = StateFile(settings.run_dir).load()
     if not state.is_running or not state.web_url:
         raise ConfigurationError(
-            f"No store runs from {settings.var_dir}: start it with `shop up`, or give the address of another store."
+            f"No store runs from {settings.var_dir}: start it with `bin/shop up`, or give the address of another store."
         )
     return state.web_url
 

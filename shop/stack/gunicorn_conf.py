@@ -1,6 +1,6 @@
 """Settings of gunicorn, each with its reason.
 
-``shop up`` uses them; any other host of the web application can use them as well:
+``bin/shop up`` uses them; any other host of the web application can use them as well:
 ``gunicorn -c python:shop.stack.gunicorn_conf 'shop.app:from_environment()'``
 """
 

@@ -1,4 +1,4 @@
-"""``shop reset``: deletes the data of the stack's own servers, and keeps the work of its user.
+"""``bin/shop reset``: deletes the data of the stack's own servers, and keeps the work of its user.
 
 Each folder is renamed before it is deleted. A reset that was killed so leaves a folder whole or not at all; the next
 reset deletes the renamed rest.
@@ -56,7 +56,7 @@ def require_resettable(settings: Settings, state: StackState) -> None:
         ConfigurationError: it is the production profile, the user set the database, or a folder is a link.
     """
     if not settings.is_lab:
-        raise ConfigurationError("`shop reset` deletes the store's data: it is offered in the lab profile only.")
+        raise ConfigurationError("`bin/shop reset` deletes the store's data: it is offered in the lab profile only.")
     if settings.database_url is not None or (state.is_running and "database_url" in state.external):
         raise ConfigurationError(
             "DATABASE_URL is set: this stack has not made that database, and does not delete it. Unset it, or empty"

@@ -39,7 +39,7 @@ def standalone_database(settings: Settings) -> Iterator[Settings]:
             server = subprocess.Popen(program.argv, stdout=out, stderr=out, cwd="/", start_new_session=True)
         try:
             if record := ProcessRecord.of(server.pid, program):
-                state.update(processes={program.name: record})  # `shop down` finds it, also after a kill -9
+                state.update(processes={program.name: record})  # `bin/shop down` finds it, also after a kill -9
             deadline = time.monotonic() + START_TIMEOUT_S
             while not program.healthy():
                 if server.poll() is not None or time.monotonic() > deadline:

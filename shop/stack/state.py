@@ -133,6 +133,6 @@ class StateFile:
                 url = self.load().web_url
                 raise ConfigurationError(
                     f"The stack of {self.path.parent.parent} already runs{f' at {url}' if url else ''};"
-                    " `shop status` shows it, `shop down` stops it."
+                    " `bin/shop status` shows it, `bin/shop down` stops it."
                 ) from None
             yield

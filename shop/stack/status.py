@@ -1,4 +1,4 @@
-"""The report of ``shop status``: it asks every process of the stack now, and does not rely on what was started."""
+"""The report of ``bin/shop status``: it asks every process of the stack now, and does not rely on what was started."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -51,7 +51,7 @@ class ProcessReport:
     """Why an external server is unhealthy, and the remedy."""
 
     def to_row(self) -> str:
-        """Return the row of the table that ``shop status`` prints."""
+        """Return the row of the table that ``bin/shop status`` prints."""
         return (
             f"{self.name:<10} {self.health:<8} {self.pid or '':>7} {self.port or '':>6} {self.restarts:>8}"
             f" {_mb(self.rss_mb):>7} {_mb(self.pss_mb):>7}"
@@ -75,7 +75,7 @@ class StackReport:
         return self.phase == "ready" and all(process.health == HEALTHY for process in self.processes)
 
     def to_dict(self) -> dict[str, object]:
-        """Return the document of ``shop status --json``."""
+        """Return the document of ``bin/shop status --json``."""
         shares = [process.pss_mb for process in self.processes if process.pss_mb is not None]
         return {
             "phase": self.phase,
@@ -118,7 +118,7 @@ def format_report(report: StackReport) -> str:
     """Return a report as text for a person."""
     usage = report.var.lines() if report.var else []
     if report.phase == "stopped":
-        return "\n".join(["Nothing runs. Start it with `shop up`.", *usage])
+        return "\n".join(["Nothing runs. Start it with `bin/shop up`.", *usage])
     rows = [f"{'':<10} {'health':<8} {'pid':>7} {'port':>6} {'restarts':>8} {'RSS MB':>7} {'PSS MB':>7}"]
     rows += [process.to_row() for process in report.processes]
     reasons = [process.reason for process in report.processes if process.reason]
@@ -127,8 +127,8 @@ def format_report(report: StackReport) -> str:
     rows.append(f"{report.phase}: {report.url}, figures at {report.metrics_url}")
     if report.phase == "unsupervised":
         rows.append(
-            "The supervisor was killed: nothing is restarted. `shop down` stops the remaining servers, `shop up` starts"
-            " the stack again."
+            "The supervisor was killed: nothing is restarted. `bin/shop down` stops the remaining servers,"
+            " `bin/shop up` starts the stack again."
         )
     return "\n".join(rows + reasons + usage)
 

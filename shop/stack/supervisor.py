@@ -114,7 +114,7 @@ class ProcessSupervisor:
         """Start programs; :meth:`wait_until_ready` waits until they answer."""
         for program in programs:
             self._watched.append(self._spawn(program))
-            self._save_records()  # at once: after a kill -9, `shop down` finds only the servers in the state file
+            self._save_records()  # at once: after a kill -9, `bin/shop down` finds only the servers in the state file
 
     def wait_until_ready(self) -> None:
         """Return when every started server answers.

@@ -232,4 +232,4 @@ def _announce(plan: StackPlan, console: StackConsole) -> None:
         console.say(warning)
     if plan.settings.is_lab:
         console.say(f"log in as {SHOPPER.email} or {ADMIN.email}, password {DEMO_PASSWORD}")
-    console.say("Ctrl-C stops everything; `shop status` shows what runs")
+    console.say("Ctrl-C stops everything; `bin/shop status` shows what runs")

@@ -74,7 +74,7 @@ def measure(settings: Settings) -> VarUsage | None:
 
 
 def to_dict(usage: VarUsage | None) -> dict[str, object] | None:
-    """Return the usage as ``shop status --json`` prints it."""
+    """Return the usage as ``bin/shop status --json`` prints it."""
     return None if usage is None else asdict(usage)
 
 

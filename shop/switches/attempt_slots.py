@@ -1,7 +1,7 @@
 """The reader's code in the running store: which switch takes it, and the version that is in force.
 
 Problem: a file that is being edited must run in several processes, and all of them must run the same text.
-Method: ``shop exercise start`` writes a slot: from now on the exercise's switch takes ``attempt`` as one more value. A
+Method: ``bin/shop exercise start`` writes a slot: the exercise's switch then takes ``attempt`` as one more value. A
 change of that switch, and each later save of the file, copies the file under the hash of its content. The stored value
 of the switch carries the hash (``attempt:1a2b3c4d``), and a process loads the copy of exactly that hash. So two
 processes with one value run one text, whatever the reader saves meanwhile.
@@ -132,14 +132,14 @@ class AttemptSlots:
         slot = self.load().get(switch)
         if slot is None:
             raise InvalidFields(
-                f"{switch} takes {ATTEMPT} once its exercise is begun: `shop exercise list` names it.",
+                f"{switch} takes {ATTEMPT} once its exercise is begun: `bin/shop exercise list` names it.",
                 errors={"value": "its exercise is not begun"},
             )
         text = self.read_file(slot)
         if text is None:
             raise InvalidFields(
                 f"{slot.file} cannot be read, or is larger than {MAX_BYTES // 1024} kB:"
-                f" `shop exercise start {slot.number}` makes it.",
+                f" `bin/shop exercise start {slot.number}` makes it.",
                 errors={"value": "the file of the exercise cannot be read"},
             )
         version = self.keep(slot, text)

@@ -3,8 +3,8 @@
     .venv/bin/python -m tests.architecture.house_figures            # from the sources alone
     .venv/bin/python -m tests.architecture.house_figures --trace    # also what requests enter; asks the running store
 
-A traced request runs in this process, on the servers of the store that ``shop up`` has started. A function counts where
-it is called, so what a module does while it is imported does not.
+A traced request runs in this process, on the servers of the store that ``bin/shop up`` has started. A function counts
+where it is called, so what a module does while it is imported does not.
 """
 
 import argparse

@@ -92,7 +92,7 @@ def test_every_command_named_exists(page):
 
 def test_pages_generated_from_code_and_stored_runs_are_current():
     stale = [path.name for path, text in build_pages().items() if not path.exists() or path.read_text() != text]
-    assert stale == [], "run `.venv/bin/shop reference`"
+    assert stale == [], "run `bin/shop reference`"
 
 
 @pytest.mark.parametrize("name", load_runs())
@@ -171,7 +171,7 @@ def _commands(page: Path) -> list[str]:
         for block in re.findall(r"```(?:sh|bash|console)?\n(.*?)```", page.read_text(), re.DOTALL)
         for line in block.splitlines()
     ]
-    found = [line.strip().removeprefix("$ ").removeprefix(".venv/bin/") for line in [*fenced, *_inline_code(page)]]
+    found = [line.strip().removeprefix("$ ").removeprefix("bin/") for line in [*fenced, *_inline_code(page)]]
     return [line for line in found if re.match(r"shop [a-z]", line)]
 
 

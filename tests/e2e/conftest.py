@@ -1,4 +1,4 @@
-"""The store as a newcomer gets it: `shop up` in a folder of its own, and a real browser in front of it."""
+"""The store as a newcomer gets it: `bin/shop up` in a folder of its own, and a real browser in front of it."""
 
 import json
 import os
@@ -29,7 +29,7 @@ class Store:
     url: str
     var: Path
     first_status: dict[str, Any] = field(default_factory=dict)
-    """What ``shop status`` said when it had just been started."""
+    """What ``bin/shop status`` said when it had just been started."""
 
     def shop(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the `shop` command against this store."""

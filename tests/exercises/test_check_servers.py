@@ -151,7 +151,7 @@ def test_role_of_the_store_is_enough_for_the_attempt(lend, urls, servers, settin
 
 @pytest.mark.parametrize("name", BOTH)
 def test_missing_server_could_not_be_judged(name, lend, urls):
-    with pytest.raises(CannotJudge, match="start it with `shop up`"), lend(name, urls=ServerUrls(None, None, None)):
+    with pytest.raises(CannotJudge, match="start it with `bin/shop up`"), lend(name, urls=ServerUrls(None, None, None)):
         pass
     port = free_port()
     dead = ServerUrls(f"redis://127.0.0.1:{port}/0", *[f"postgresql://shop@127.0.0.1:{port}/shop"] * 2)

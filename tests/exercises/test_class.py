@@ -116,8 +116,8 @@ def newer_progress(path):
     [
         (lambda path: path.write_text(path.read_text()[:-40]), "not JSON"),
         (lambda path: path.write_bytes(b"\xff\x00\xff"), "not JSON"),
-        (lambda path: path.write_text("[]"), "not from `shop exercise export`"),
-        (lambda path: path.write_text('{"version": 1, "exercises": {}}'), "not from `shop exercise export`"),
+        (lambda path: path.write_text("[]"), "not from `bin/shop exercise export`"),
+        (lambda path: path.write_text('{"version": 1, "exercises": {}}'), "not from `bin/shop exercise export`"),
         (lambda path: spoiled(path, version="one"), "no version"),
         (lambda path: spoiled(path, progress=3), "no version"),
         (lambda path: spoiled(path, name="\x1b[31mred"), "damaged: name"),

@@ -1,4 +1,4 @@
-"""``shop exercise``, as a reader types it. The store does not run here."""
+"""``bin/shop exercise``, as a reader types it. The store does not run here."""
 
 import json
 import os
@@ -131,12 +131,12 @@ def test_check_shows_what_the_attempt_printed(shop, attempt):
 
 
 def test_map_marks_states_and_advises(shop):
-    assert "Next: shop exercise start 1" in shop("map")[1]
+    assert "Next: bin/shop exercise start 1" in shop("map")[1]
     shop("start", "4")
     said = shop("map")[1]
     assert "◐ 04 Lifetimes with jitter, begun" in said
     assert "○ 01 Predict a hit rate, open" in said
-    assert "Next: shop exercise start 4" in said
+    assert "Next: bin/shop exercise start 4" in said
 
 
 def test_interrupted_check_is_no_verdict(shop, attempt, tmp_path):
@@ -160,7 +160,7 @@ def test_changed_check_is_named_and_the_attempt_kept(shop, attempt, tmp_path):
     file = ProgressFile(tmp_path / "var")
     file.save("ttl-jitter", file.of("ttl-jitter").with_changes(grader="of an earlier release"))
     for command in ("list", "map"):
-        assert shop(command)[1].count("its check has changed: shop exercise check 4") == 1
+        assert shop(command)[1].count("its check has changed: bin/shop exercise check 4") == 1
     assert attempt.read_text() == JITTER.page("attempt.py")
     shop("check", "4")
     assert "has changed" not in shop("list")[1]
@@ -176,8 +176,8 @@ def test_grader_version_follows_checks_and_code():
     ("words", "message"),
     [
         (("check", "99"), "There is no exercise '99'"),
-        (("check", "4"), "shop exercise start 4"),
-        (("check", "1"), "shop exercise predict 1 VALUE"),
+        (("check", "4"), "bin/shop exercise start 4"),
+        (("check", "1"), "bin/shop exercise predict 1 VALUE"),
         (("predict", "4", "10"), "asks for no prediction"),
         (("predict", "1", "many"), "'many' is not a number"),
         (("predict", "1", "101"), "out of range"),
@@ -202,5 +202,5 @@ def test_stopped_store_could_not_be_judged(shop, stopped):
     code, said = shop("check", "1", *address)
     assert code == 3
     assert said.startswith("could not judge: 01 Predict a hit rate")
-    assert "shop up" in said
+    assert "bin/shop up" in said
     assert listed(shop, "hit-rate")["checks"] == 0

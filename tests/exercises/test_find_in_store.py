@@ -114,7 +114,7 @@ def test_changed_situation_could_not_be_judged(store, lab_dir):
     store.wait_applied()
     verdict = check_answer(SLOW_PAGE, "cache.local", LOCAL, store, lab_dir, silent)
     assert (verdict.verdict, verdict.exit_code) == ("could not judge", 3)
-    assert "shop exercise start 2" in verdict.reason
+    assert "bin/shop exercise start 2" in verdict.reason
 
 
 def test_reader_starts_answers_and_resets(shop, store, lab_dir, switches, tmp_path):
@@ -122,8 +122,8 @@ def test_reader_starts_answers_and_resets(shop, store, lab_dir, switches, tmp_pa
     assert shop("check", "2")[0] == 2, "it is not set up yet"
     code, said, _ = shop("start", "2")
     assert (code, "The store is changed now" in said) == (0, True), said
-    assert "shop exercise reset 2 restores it" in shop("list")[1]
-    assert "shop exercise reset 2 restores it" in shop("map")[1]
+    assert "bin/shop exercise reset 2 restores it" in shop("list")[1]
+    assert "bin/shop exercise reset 2 restores it" in shop("map")[1]
     variant = file.of("slow-page").variant
     assert shop("check", "2")[0] == 2, "there is no answer yet"
     shop("predict", "2", SWITCHES[variant - 1])
@@ -148,7 +148,7 @@ def test_start_after_a_pass_draws_again(shop, store, lab_dir, tmp_path, monkeypa
     code, said, _ = shop("check", "2")
     assert (code, "The answer explained" in said) == (0, True), said
     code, _, errors = shop("check", "2")
-    assert (code, "not set up yet: shop exercise start 2" in errors) == (2, True), errors
+    assert (code, "not set up yet: bin/shop exercise start 2" in errors) == (2, True), errors
     monkeypatch.setattr("shop.cli.exercise_store.draw_variant", lambda task: SHARED)
     assert shop("start", "2")[0] == 0
     assert file.of("slow-page").variant == SHARED
@@ -160,7 +160,7 @@ def test_next_check_restores_what_start_has_changed(shop, store, lab_dir, switch
     set_up_case(SLOW_PAGE, SHARED, store, lab_dir, silent)
     shop("predict", "1", "50")
     _, _, errors = shop("check", "1")
-    assert errors.count("Exercise 02-slow-page had changed the store; restored everything.") == 1, errors
+    assert errors.count("Exercise 02-slow-page had changed the store; restored all.") == 1, errors
     assert "cache.shared" not in errors, "it is the answer"
     assert switches() == before
     code, said, _ = shop("check", "2")
@@ -200,6 +200,6 @@ def test_stopped_store_could_not_be_judged(tmp_path, monkeypatch):
     monkeypatch.setenv("SHOP_VAR_DIR", str(tmp_path / "var"))
     ProgressFile(tmp_path / "var").save("slow-page", ExerciseProgress(variant=SHARED, answer="cache.local"))
     done = CliRunner().invoke(main, ["exercise", "check", "2"])
-    assert (done.exit_code, "shop up" in done.stdout) == (3, True), done.output
+    assert (done.exit_code, "bin/shop up" in done.stdout) == (3, True), done.output
     done = CliRunner().invoke(main, ["exercise", "start", "2"])
-    assert (done.exit_code, "shop up" in done.stderr) == (2, True), done.output
+    assert (done.exit_code, "bin/shop up" in done.stderr) == (2, True), done.output

@@ -90,4 +90,4 @@ def test_status_names_the_exercise_that_has_changed_the_store(tmp_path, monkeypa
     assert "changed for exercise" not in CliRunner().invoke(main, ["status"]).output
     (tmp_path / "lab").mkdir()
     (tmp_path / "lab" / FILE_NAME).write_text(json.dumps({"url": "", "kept": {}, "holder": "02-slow-page"}))
-    assert "`shop exercise reset 02-slow-page` restores the store" in CliRunner().invoke(main, ["status"]).output
+    assert "`bin/shop exercise reset 02-slow-page` restores the store" in CliRunner().invoke(main, ["status"]).output

@@ -70,7 +70,7 @@ def test_bound_that_the_store_does_not_keep_cannot_be_judged():
 def test_failed_request_fails_the_attempt_before_its_counts():
     failed = {"failed": 2, "first_failure": ("GET /p", "500: no"), "request_id": "abc"}
     failure = judge_arms(COMPARISON, arms(4, 50, 50, 4, **failed), "Load.").failure
-    assert (failure.check, failure.look) == ("live-requests", "shop logs abc")
+    assert (failure.check, failure.look) == ("live-requests", "bin/shop logs --request abc")
     assert failure.came == "GET /p: 500: no (4 failed)."
 
 

@@ -1,4 +1,4 @@
-"""``shop exercise new`` writes files that are complete, except for what their author must decide."""
+"""``bin/shop exercise new`` writes files that are complete, except for what their author must decide."""
 
 import pytest
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("exercise-predictions")
 PREDICT = {one.slug: one for one in load_definitions().values() if one.kind == "predict" and one.slug != "hit-rate"}
 QUICK = ("browser-cache", "composite-api", "write-through")
 """They need no more than a web server; for another exercise, `long` starts a whole stack."""
-EXAMPLE = re.compile(r"shop exercise predict \d+ (\S+)$", re.MULTILINE)
+EXAMPLE = re.compile(r"bin/shop exercise predict \d+ (\S+)$", re.MULTILINE)
 WORKERS = 2
 REFRESH_S = 0.2
 """How often this store's processes poll switches."""

@@ -1,4 +1,4 @@
-"""``shop exercise check --watch`` checks again on each save, whatever the editor does, and is never silent."""
+"""``bin/shop exercise check --watch`` checks again on each save, whatever the editor does, and is never silent."""
 
 import os
 import signal
@@ -83,7 +83,7 @@ def test_each_save_checks_again_until_ctrl_c(watched, attempt):
     assert "could not judge: 04" in judged  # every check holds, and there is no store to compare with
     assert "own-draws" in judged
     attempt.unlink()
-    assert "attempt.py is missing: `shop exercise start 4` makes it." in watched.round(4)
+    assert "attempt.py is missing: `bin/shop exercise start 4` makes it." in watched.round(4)
     attempt.parent.rmdir()
     attempt.parent.mkdir()
     attempt.write_text(JITTER.page("attempt.py"))

@@ -208,7 +208,7 @@ def test_an_older_backup_is_brought_to_this_schema(new_database, other, tmp_path
 def test_backup_of_an_old_schema_is_refused_until_migrated(new_database, tmp_path):
     old = build_engine(load_settings(database_url=new_database("behind", template=None)))
     code, said = shop(old, "backup", tmp_path / "copy")
-    assert (code, "shop migrate" in said) == (2, True)
+    assert (code, "bin/shop migrate" in said) == (2, True)
     with pytest.raises(ConfigurationError):
         restore_backup(old, tmp_path / "copy")
     old.dispose()

@@ -49,7 +49,7 @@ def test_charges_after_the_backup_are_listed_and_settled(instance):
     assert done.returncode == 0, done.stderr
     lost = [buy(instance), buy(instance)]
     refused = instance.shop("restore", copy, "--yes")
-    assert (refused.returncode, "shop down" in refused.stderr) == (2, True)
+    assert (refused.returncode, "bin/shop down" in refused.stderr) == (2, True)
 
     instance.shop("down")
     shutil.rmtree(instance.var / "pg")

@@ -192,7 +192,7 @@ def test_the_command_line_sums_the_statistics_of_all_processes(command, settings
 def test_without_a_running_stack_the_command_gives_advice(command):
     answer = command("stats", metrics_port=free_port())
     assert isinstance(answer.exception, ConfigurationError)
-    assert "shop up" in str(answer.exception)
+    assert "bin/shop up" in str(answer.exception)
 
 
 def test_a_page_of_three_parts_reads_the_cache_once(client, blue_mug, monkeypatch):

@@ -95,7 +95,7 @@ def test_two_data_sets_are_never_mixed(seeded):
 
 def test_a_database_without_tables_says_what_to_run(new_database, settings):
     bare = settings.model_copy(update={"database_url": new_database("bare", template=None)})
-    with pytest.raises(ConfigurationError, match="shop migrate"):
+    with pytest.raises(ConfigurationError, match="bin/shop migrate"):
         loading.seed(bare, "demo", "s")
     engine = build_engine(bare)
     assert loading.dataset_state(engine).kind == "empty"
@@ -201,7 +201,7 @@ def test_demo_accounts_log_in_and_shopper_has_orders(seeded):
 def test_production_is_given_nothing_invented(new_database, settings):
     url = new_database("production")
     production = settings.model_copy(update={"database_url": url, "profile": "production"})
-    with pytest.raises(ConfigurationError, match="shop import"):
+    with pytest.raises(ConfigurationError, match="bin/shop import"):
         loading.seed(production, "demo", "s")
     assert query(url, "SELECT count(*) FROM users UNION ALL SELECT count(*) FROM datasets") == [(0,), (0,)]
 

@@ -278,7 +278,7 @@ def test_command_without_a_stack_is_refused(tmp_path):
     words = [sys.executable, "-m", "shop.cli", "fault", "set", "cache", "down"]
     done = subprocess.run(words, env={**os.environ, "SHOP_VAR_DIR": str(tmp_path)}, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "shop up" in done.stderr
+    assert "bin/shop up" in done.stderr
 
 
 def test_unknown_fault_is_a_usage_error():

@@ -249,7 +249,7 @@ def test_a_stopped_store_is_a_missing_prerequisite(tmp_path):
     environment = {**os.environ, "SHOP_VAR_DIR": str(tmp_path)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 2
-    assert "shop up" in done.stderr
+    assert "bin/shop up" in done.stderr
     assert done.stdout == ""
 
 

@@ -28,7 +28,7 @@ def test_page_shows_every_exercise_and_advises_the_first(client, progress):
     page = text_of(client.get("/lab/exercises"))
     for one in load_definitions().values():
         assert f"{one.label} {one.title} docs/exercises/{one.name}/README.md" in page.replace("&#39;", "'")
-    assert "Next: 01 Predict a hit rate. .venv/bin/shop exercise start 1" in page
+    assert "Next: 01 Predict a hit rate. bin/shop exercise start 1" in page
     assert 'href="/lab/exercises"' in client.get("/lab").text
 
 
@@ -36,9 +36,9 @@ def test_page_shows_states_and_the_next_command(client, progress):
     progress.save("hit-rate", ExerciseProgress(begun_at=BEGUN, passed_at=BEGUN))
     progress.save("ttl-jitter", ExerciseProgress(begun_at=BEGUN, gave_up=True, grader="of an earlier release"))
     page = text_of(client.get("/lab/exercises"))
-    assert re.search(r"01 Predict a hit rate \S+ passed predict first steps 20 shop exercise solution 1", page)
+    assert re.search(r"01 Predict a hit rate \S+ passed predict first steps 20 bin/shop exercise solution 1", page)
     begun = "begun its check has changed since your last one you have seen the solution"
-    assert re.search(rf"04 Lifetimes with jitter \S+ {begun} build first steps 30 shop exercise check 4", page)
+    assert re.search(rf"04 Lifetimes with jitter \S+ {begun} build first steps 30 bin/shop exercise check 4", page)
     assert "Next: 04 Lifetimes with jitter." in page
     week = sum(one.chapter == "week" for one in load_definitions().values())
     assert f"1 of {week} passed" in page

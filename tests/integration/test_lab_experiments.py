@@ -125,7 +125,7 @@ def test_an_experiment_does_not_start_with_an_active_fault(store, tmp_path):
     store.set_fault("cache", "hang")
     try:
         with (
-            pytest.raises(ConfigurationError, match="shop fault clear"),
+            pytest.raises(ConfigurationError, match="bin/shop fault clear"),
             restore_afterwards(store, tmp_path, [], faults=["cache"]),
         ):
             pass
@@ -165,7 +165,7 @@ def test_too_few_web_processes_are_a_missing_prerequisite(stack, tmp_path):
     command = [sys.executable, "-c", RUN_WITH_NINE_WORKERS]
     run = subprocess.run(command, env=stack.environment, capture_output=True, text=True)
     assert run.returncode == 2
-    assert "shop up --workers 9" in run.stderr
+    assert "bin/shop up --workers 9" in run.stderr
 
 
 def web_processes(stack):
@@ -333,7 +333,7 @@ def test_mails_are_lost_inline_and_none_by_the_queue(observe, stack, store, monk
 
 @pytest.mark.long  # test_lab_drivers.py computes the measures; the flash sale drives checkouts
 def test_bystander_pages_are_measured_while_the_provider_is_down(observe, stack, store, monkeypatch):
-    monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))  # the driver runs the auditor and `shop fault` as commands
+    monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))  # the driver runs the auditor and `bin/shop fault` as commands
     driver_params = {"fault": "down", "lead_s": 1.5, "seconds": 0.5, "rate": 1.0, "visits": 20.0}
     figures = observe("failing-payments", "on", driver_params=driver_params)["on"]
     assert figures["checkouts"] == 2 * WORKERS, "two seconds, one checkout a second for each web process"

@@ -108,7 +108,7 @@ def test_thinking_visitors_do_not_delay_the_end_of_a_run(locust, store):
 def test_a_run_without_a_local_store_ends_at_once(locust):
     refused = {
         locust("--host", "http://192.0.2.1", file="open_loop.py"): "another machine",
-        locust("--host", f"http://127.0.0.1:{free_port()}"): "shop up",
+        locust("--host", f"http://127.0.0.1:{free_port()}"): "bin/shop up",
         locust(): "No store runs",
     }
     for process, reason in refused.items():

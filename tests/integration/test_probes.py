@@ -113,7 +113,7 @@ def test_a_store_without_its_schema_is_not_ready(probing, new_database):
     answer = probing(database_url=new_database("empty", template=None)).get("/readyz")
     assert answer.status_code == 503
     assert answer.json["dependencies"]["postgres"]["state"] == "ok"
-    assert "shop migrate" in answer.json["dependencies"]["schema"]["detail"]
+    assert "bin/shop migrate" in answer.json["dependencies"]["schema"]["detail"]
 
 
 def test_a_schema_newer_than_the_release_is_accepted(probing, new_database, database):

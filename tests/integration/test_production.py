@@ -184,7 +184,7 @@ def test_an_administrator_is_made_with_a_password_from_standard_input(admin, set
         runtime.close()
     again = admin("create", "owner@shop.example", typed=f"{PASSWORD}\n")
     assert again.exit_code == 1
-    assert "shop admin grant owner@shop.example" in again.output
+    assert "bin/shop admin grant owner@shop.example" in again.output
 
 
 @pytest.mark.parametrize(("email", "password", "says"), [("nobody", PASSWORD, "email address"), (EMAIL, "x", "10 to")])
@@ -202,5 +202,5 @@ def test_an_account_that_is_there_is_made_an_administrator(admin, runtime):
     assert runtime.services().accounts.authenticate(EMAIL, PASSWORD).role == "admin"
     missing = admin("grant", "somebody@shop.example")
     assert missing.exit_code == 1
-    assert "shop admin create" in missing.output
+    assert "bin/shop admin create" in missing.output
     assert runtime.passwords is CHEAP

@@ -61,7 +61,7 @@ def test_schema_newer_than_the_code_is_refused_unchanged(new_database):
 
 def test_a_web_worker_refuses_a_schema_that_lacks_something(new_database):
     engine = build_engine(load_settings(database_url=new_database("older", template=None)))
-    with engine.connect() as connection, pytest.raises(ConfigurationError, match="run `shop migrate` first"):
+    with engine.connect() as connection, pytest.raises(ConfigurationError, match="run `bin/shop migrate` first"):
         require_current(connection)
     engine.dispose()
 

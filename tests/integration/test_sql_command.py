@@ -1,4 +1,4 @@
-"""``shop sql`` on a database of the user's own: it reads, whatever the address says."""
+"""``bin/shop sql`` on a database of the user's own: it reads, whatever the address says."""
 
 import os
 import subprocess

@@ -249,7 +249,7 @@ class TestAfterItWasStopped:
         assert stopped.status.returncode == 1
         assert stopped.has_data
         assert (stopped.migrate.returncode, stopped.migrate.stderr.count("\n")) == (2, 1)
-        assert "start it with `shop up`" in stopped.migrate.stderr
+        assert "start it with `bin/shop up`" in stopped.migrate.stderr
 
     def test_refused_start_ends_with_its_reason(self, stopped):
         assert "This database holds the data set demo s" in stopped.of_other_size.stderr.splitlines()[-1]

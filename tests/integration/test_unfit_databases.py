@@ -180,10 +180,10 @@ def claimed(new_database):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_refuses_to_work_on_an_older_schema(claimed, name):
     said = refused(claimed(revisions()[-2]), *name.split(), *GIVEN.get(name, ()))
-    assert f"lacks {revisions()[-1]}: run `shop migrate` first" in said
+    assert f"lacks {revisions()[-1]}: run `bin/shop migrate` first" in said
 
 
-@pytest.mark.parametrize(("revision", "advice"), [("", "run `shop migrate` first"), ("9999", "bring the code up to")])
+@pytest.mark.parametrize(("revision", "advice"), [("", "run `bin/shop migrate`"), ("9999", "bring the code up to")])
 def test_command_refuses_missing_or_newer_schema(claimed, revision, advice):
     assert advice in refused(claimed(revision), "switch", "list")
 

@@ -58,7 +58,7 @@ class StackInstance:
         return done.stdout
 
     def status(self) -> dict[str, Any]:
-        """Return the document of `shop status --json`."""
+        """Return the document of `bin/shop status --json`."""
         return dict(json.loads(self.shop("status", "--json").stdout))
 
     def look(self) -> StackReport:

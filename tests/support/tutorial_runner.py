@@ -29,7 +29,7 @@ VARIABLE_PARTS = [
     (r"\b(duration_ms|duration_s|app_s|age_s|bytes|queries|ttl)=[\d.]+", r"\1"),
     (r"\bmessage_id=[0-9a-f-]{36}", "message_id"),
     (r"(http://127\.0\.0\.1):\d+", r"\1"),
-    (r"^(total|\w+ +(?:well|ill))[ \d.]+$", r"\1"),  # a row of `shop status`
+    (r"^(total|\w+ +(?:well|ill))[ \d.]+$", r"\1"),  # a row of `bin/shop status`
     (r"[\d.,]+ MB", "MB"),
     (r" +", " "),
 ]

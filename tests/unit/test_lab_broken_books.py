@@ -45,7 +45,7 @@ def test_the_remaining_mismatches_are_reported(tmp_path, remaining, words):
     reported = []
     run_experiment(tmp_path, [set(), remaining], reported)
     assert words in reported[0]
-    assert ("shop reset" in reported[0]) is bool(remaining)
+    assert ("bin/shop reset" in reported[0]) is bool(remaining)
 
 
 @pytest.mark.parametrize("text", ["", "[1]", '[{"kind": "stock"}]', "{"])

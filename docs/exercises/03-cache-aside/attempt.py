@@ -1,4 +1,4 @@
-"""Exercise 03: a cache-aside loader. Complete `get_or_load`, then run `shop exercise check 3`."""
+"""Exercise 03: a cache-aside loader. Complete `get_or_load`, then run `bin/shop exercise check 3`."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Exercise 04: lifetimes with jitter. Complete `jittered`, then run `shop exercise check 4`."""
+"""Exercise 04: lifetimes with jitter. Complete `jittered`, then run `bin/shop exercise check 4`."""
 
 from collections.abc import Callable
 

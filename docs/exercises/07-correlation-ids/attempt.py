@@ -1,4 +1,4 @@
-"""Exercise 07: correlation ids. Complete `correlated`, then run `shop exercise check 7`."""
+"""Exercise 07: correlation ids. Complete `correlated`, then run `bin/shop exercise check 7`."""
 
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar

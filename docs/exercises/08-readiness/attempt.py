@@ -1,4 +1,4 @@
-"""Exercise 08: readiness. Complete `HealthProbes`, then run `shop exercise check 8`."""
+"""Exercise 08: readiness. Complete `HealthProbes`, then run `bin/shop exercise check 8`."""
 
 from collections.abc import Callable, Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Exercise 10: a stampede lock with an owner token. Complete `stampede_lock`, then run `shop exercise check 10`."""
+"""Exercise 10: a stampede lock with an owner token. Complete `stampede_lock`, then run `bin/shop exercise check 10`."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Exercise 11: early expiration (XFetch). Complete `xfetch`, then run `shop exercise check 11`."""
+"""Exercise 11: early expiration (XFetch). Complete `xfetch`, then run `bin/shop exercise check 11`."""
 
 
 def xfetch(fresh_until: float, load_s: float, draw: float, beta: float) -> float:

@@ -1,4 +1,4 @@
-"""Exercise 12: tag invalidation after the commit. Complete `TaggedCache`, then run `shop exercise check 12`."""
+"""Exercise 12: tag invalidation after the commit. Complete `TaggedCache`, then run `bin/shop exercise check 12`."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""Exercise 13: negative caching. Complete `NegativeCache`, then run `shop exercise check 13`."""
+"""Exercise 13: negative caching. Complete `NegativeCache`, then run `bin/shop exercise check 13`."""
 
 from collections.abc import Callable
 

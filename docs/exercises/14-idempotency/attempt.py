@@ -1,4 +1,4 @@
-"""Exercise 14: idempotency middleware. Complete both hooks, then run `shop exercise check 14`."""
+"""Exercise 14: idempotency middleware. Complete both hooks, then run `bin/shop exercise check 14`."""
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session

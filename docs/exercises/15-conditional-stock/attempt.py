@@ -1,4 +1,4 @@
-"""Exercise 15: conditional stock. Mend `reserve_stock`, then run `shop exercise check 15`."""
+"""Exercise 15: conditional stock. Mend `reserve_stock`, then run `bin/shop exercise check 15`."""
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session

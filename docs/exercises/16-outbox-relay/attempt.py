@@ -1,4 +1,4 @@
-"""Exercise 16: the relay of an outbox. Mend `relay_outbox`, then run `shop exercise check 16`."""
+"""Exercise 16: the relay of an outbox. Mend `relay_outbox`, then run `bin/shop exercise check 16`."""
 
 from collections.abc import Callable
 from typing import Any

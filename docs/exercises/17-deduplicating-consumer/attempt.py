@@ -1,4 +1,4 @@
-"""Exercise 17: a deduplicating consumer. Complete `process_once`, then run `shop exercise check 17`."""
+"""Exercise 17: a deduplicating consumer. Complete `process_once`, then run `bin/shop exercise check 17`."""
 
 import uuid
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Exercise 18: a circuit breaker. Complete `CircuitBreaker`, then run `shop exercise check 18`."""
+"""Exercise 18: a circuit breaker. Complete `CircuitBreaker`, then run `bin/shop exercise check 18`."""
 
 from collections.abc import Callable
 from typing import Any

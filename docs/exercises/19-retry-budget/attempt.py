@@ -1,4 +1,4 @@
-"""Exercise 19: retries with a budget. Complete `RetryingClient`, then run `shop exercise check 19`."""
+"""Exercise 19: retries with a budget. Complete `RetryingClient`, then run `bin/shop exercise check 19`."""
 
 from collections.abc import Callable
 from typing import Any

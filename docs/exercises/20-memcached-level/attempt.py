@@ -1,4 +1,4 @@
-"""Exercise 20: a Memcached level. Mend the methods, then run `shop exercise check 20`."""
+"""Exercise 20: a Memcached level. Mend the methods, then run `bin/shop exercise check 20`."""
 
 from collections.abc import Sequence
 

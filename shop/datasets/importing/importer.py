@@ -69,7 +69,7 @@ def import_catalogue(
     report, progress = ImportReport(), progress or SilentProgress()
     with exclusive_connection(settings) as connection:
         if loaded_dataset(connection).kind == "partial":
-            raise ConfigurationError("The store is half-seeded: run `shop seed` to its end first, then import.")
+            raise ConfigurationError("The store is half-seeded: run `bin/shop seed` to its end first, then import.")
         progress.start(0, 0)
         progress.step("reading the file")
         step = STEP + stage(connection, rows, report, progress)

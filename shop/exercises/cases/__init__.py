@@ -1,7 +1,7 @@
 """The cases of find exercises: a module an exercise.
 
-``shop exercise start`` draws one of the case's variants and sets it up on the running store. The check works out the
-answer by itself, from the responses of the store, and compares.
+``bin/shop exercise start`` draws one of the case's variants and sets it up on the running store. The check works out
+the answer by itself, from the responses of the store, and compares.
 """
 
 from collections.abc import Callable, Mapping, Sequence

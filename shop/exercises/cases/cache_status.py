@@ -86,7 +86,7 @@ def request_line(scene: CaseScene) -> str:
         time.sleep(PAUSE_S)
     raise CannotJudge(
         f"In {LIMIT_S:g} s, no response was made as this exercise needs it; the last one says Cache-Status:"
-        f" {lines[-1] or 'nothing'}. Is Valkey down, nginx not running, or the machine busy? `shop status` shows it."
+        f" {lines[-1] or 'nothing'}. Is Valkey down, nginx not running, or the machine busy? See `bin/shop status`."
     )
 
 

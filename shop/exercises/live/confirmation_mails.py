@@ -18,7 +18,7 @@ POLL_S = 0.05
 SAMPLES_PER_MAIL = 2
 """The mailbox may have mails of other visitors."""
 CREATED = 201
-LOOK = "Each message is published, and handled once: `shop queue status` shows what waits, `shop logs` what failed."
+LOOK = "Each message is published and handled once: `bin/shop queue status` shows what waits, `bin/shop logs` failures."
 
 
 def measure_mails(arm: LiveArm) -> Counts:

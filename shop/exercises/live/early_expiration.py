@@ -29,7 +29,7 @@ def measure_expiries(arm: LiveArm) -> Counts:
     responses = arm.send([product_screen(PRODUCTS[0])] * arm.count)
     loads = [status for response in responses if LOADED in (status := response.header("cache-status"))]
     if not loads and not arm.failed:
-        raise CannotJudge("The entry of the product did not expire during the load: see `shop status`.")
+        raise CannotJudge("The entry of the product did not expire during the load: see `bin/shop status`.")
     met = sum(EARLY not in status for status in loads)
     return {"met-expiries": round(100 * met / max(FEW_LOADS, len(loads))), "loads": len(loads)}
 

@@ -45,7 +45,7 @@ def _count_pieces(guest: httpx.Client) -> int:
     try:
         return int(guest.get(f"{API}/cart").json()["count"])
     except (httpx.HTTPError, ValueError, KeyError) as error:
-        raise CannotJudge(f"A cart could not be read ({type(error).__name__}): see `shop status`.") from None
+        raise CannotJudge(f"A cart could not be read ({type(error).__name__}): see `bin/shop status`.") from None
 
 
 COMPARISON = LiveComparison(

@@ -39,7 +39,7 @@ def measure_expiries(arm: LiveArm) -> Counts:
             expiry_s[slug] = time.monotonic() - began + int(match[1])
     if len(expiry_s) < len(products) * 0.9 and not arm.failed:
         missing = len(products) - len(expiry_s)
-        raise CannotJudge(f"{missing} of {len(products)} entries were not served from Valkey: see `shop status`.")
+        raise CannotJudge(f"{missing} of {len(products)} entries were not served from Valkey: see `bin/shop status`.")
     return {"worst-window": 100 * largest_window(list(expiry_s.values())) / len(products)}
 
 

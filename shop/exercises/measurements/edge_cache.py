@@ -57,7 +57,7 @@ def _reaches(store: StoreClient, path: str, headers: Mapping[str, str]) -> bool:
     if response.status_code != 200 or "shop-edge" not in status:
         raise CannotJudge(
             f"{path} was answered {response.status_code} with the Cache-Status {status or 'missing'!r}: is the store"
-            " started without its edge? `shop status` shows it."
+            " started without its edge? `bin/shop status` shows it."
         )
     return "shop-edge; hit" not in status
 

@@ -36,7 +36,7 @@ def measure_hit_rate(store: StoreClient, seed: int) -> float:
     if unclear:
         raise CannotJudge(
             f"{len(unclear)} of {REQUESTS} responses came neither from Valkey nor after a miss in it (Cache-Status:"
-            f" {unclear[0] or 'missing'}). Is Valkey down, or the machine busy? `shop status` shows it."
+            f" {unclear[0] or 'missing'}). Is Valkey down, or the machine busy? `bin/shop status` shows it."
         )
     return 100 * len(hits) / REQUESTS
 

@@ -41,7 +41,7 @@ def measure_throughput(store: StoreClient, seed: int) -> float:
             succeeded = list(threads.map(check_out_in_turn, range(AT_ONCE)))
             took_s = time.monotonic() - began
     if not all(succeeded):
-        raise CannotJudge("A checkout failed: is the payments provider down? `shop status` shows it.")
+        raise CannotJudge("A checkout failed: is the payments provider down? `bin/shop status` shows it.")
     if took_s / CHECKOUTS_EACH > PROVIDER_S + BUSY_S:
         raise CannotJudge(f"A checkout took {took_s / CHECKOUTS_EACH:.2f} s: the machine is too busy.")
     return total / took_s

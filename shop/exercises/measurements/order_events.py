@@ -24,7 +24,7 @@ def count_events(store: StoreClient, seed: int) -> float:
     sell_products(store, PRODUCTS, on_hand=1)
     with guests_with_carts(store, 1, PRODUCTS) as (guest,), AdminClient(store.base_url) as admin:
         if not guest.check_out():
-            raise CannotJudge("The checkout failed: is the payments provider down? `shop status` shows it.")
+            raise CannotJudge("The checkout failed: is the payments provider down? `bin/shop status` shows it.")
         guest.cancel_order()
         guest.cancel_order()
         order = guest.orders()[0]

@@ -38,7 +38,7 @@ def count_confirmations(store: StoreClient, seed: int) -> float:
             numbers.append(guest.check_out())
         store.set_fault(MAIL, NONE)
         if not all(numbers):
-            raise CannotJudge("A checkout failed: is the payments provider down? `shop status` shows it.")
+            raise CannotJudge("A checkout failed: is the payments provider down? `bin/shop status` shows it.")
         store.set_switch(SWITCH, "queue")
         return float(_count_arrived(store, set(numbers)))
 

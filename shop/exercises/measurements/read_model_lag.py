@@ -27,7 +27,7 @@ def count_missing(store: StoreClient, seed: int) -> float:
         for guest in guests:
             number = guest.check_out()
             if not number:
-                raise CannotJudge("A checkout failed: is the payments provider down? `shop status` shows it.")
+                raise CannotJudge("A checkout failed: is the payments provider down? `bin/shop status` shows it.")
             missing += number not in admin.paid_order_numbers()
             missing += not guest.lists_paid_order()
     return float(missing)

@@ -1,4 +1,4 @@
-"""Runs ``shop books``, the auditor of the store's books, for experiments that compare before and after an arm."""
+"""Runs ``bin/shop books``, the auditor of the store's books, for experiments that compare before and after an arm."""
 
 import json
 import subprocess

@@ -97,4 +97,4 @@ def _check_schema(engine: Engine) -> None:
     except ConfigurationError:
         return
     if missing:
-        raise CheckFailed(f"lacks {len(missing)} revision(s); run `shop migrate`")
+        raise CheckFailed(f"lacks {len(missing)} revision(s); run `bin/shop migrate`")

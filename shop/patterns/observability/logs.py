@@ -2,7 +2,7 @@
 
 Problem: text lines of several processes cannot be searched or joined, and a careless log line may contain a secret.
 Method: every line has the time, the level, the event and the correlation ids of its request, and passes through
-redaction. One id finds the lines of one request in all processes: ``shop logs --request ID``.
+redaction. One id finds the lines of one request in all processes: ``bin/shop logs --request ID``.
 Switch: ``observability.logs`` (the access log). Measured: in ``warm_screen.py``, whose requests write it.
 Source: The Twelve-Factor App, XI (logs as event streams); the cookbook of Python's logging, "Implementing structured
 logging".

@@ -188,7 +188,7 @@ def requeue(session: Session, letter_id: int) -> DeadLetter:
         delete(DeadLetter).where(DeadLetter.id == letter_id).returning(DeadLetter)
     )
     if letter is None:
-        raise NotFound(f"There is no dead letter {letter_id}; `shop queue dead` lists them.")
+        raise NotFound(f"There is no dead letter {letter_id}; `bin/shop queue dead` lists them.")
     session.execute(insert(OutboxMessage).values(**_message_columns(letter), consumer=letter.consumer or None))
     return letter
 

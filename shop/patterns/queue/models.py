@@ -36,7 +36,7 @@ class BegunDelivery(ModelBase):
 
 
 class DeadLetter(ModelBase):
-    """A message that one consumer no longer retries; ``shop queue requeue`` puts it back into the outbox."""
+    """A message that one consumer no longer retries; ``bin/shop queue requeue`` puts it back into the outbox."""
 
     __tablename__ = "dead_letters"
     __table_args__ = (UniqueConstraint("consumer", "message_id"),)

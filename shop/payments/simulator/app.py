@@ -48,7 +48,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     if not settings.is_lab:
         raise ConfigurationError("The simulator takes no real money: name your payments provider in PAYMENTS_URL.")
     if not settings.payments_api_key or not settings.payments_webhook_secret:
-        raise ConfigurationError("SHOP_PAYMENTS_API_KEY and SHOP_PAYMENTS_WEBHOOK_SECRET must be set; `shop up` does.")
+        raise ConfigurationError("`bin/shop up` sets SHOP_PAYMENTS_API_KEY and SHOP_PAYMENTS_WEBHOOK_SECRET; set both.")
     configure_logging(settings, "payments")
     ledger = ProviderLedger(settings.var_dir / FILE)
     outbox = WebhookOutbox(ledger)
