@@ -210,7 +210,9 @@ def check_publish_fails(relay: Relay, calls: AttemptCalls, rule: CheckRule) -> N
             outbox.published.append(name)
 
         did = "publish(A placed) raises BrokerDown once; then the relay runs until it returns 0"
-        if outbox.run(publish, did) == 0:
+        count = outbox.run(publish, did)
+        confirmed = tuple(outbox.published)
+        if count == 0:
             came = f"the first call returned 0; in the table: {_names(outbox.waiting())}."
             look = "After 0, the store waits for new messages. Let the error of publish() leave the function."
             calls.fail(did, "0 only if nothing may be published that another relay does not have.", came, look)
@@ -219,6 +221,10 @@ def check_publish_fails(relay: Relay, calls: AttemptCalls, rule: CheckRule) -> N
             look = "A row has claimed_until set, so the next call passes over it. End the claim when publish() raises."
         outbox.drain(did)
         outbox.require_published(did, ("A placed", "A paid", "B placed"), look, once=False)
+        if count not in (None, len(confirmed)):
+            came = f"the first call returned {count}; in it, the broker confirmed {_names(confirmed)}."
+            look = "Count a message after publish() has returned, not when it is selected."
+            calls.fail(did, "the first call raises, or returns how many messages it published.", came, look)
 
 
 def check_two_relays(relay: Relay, calls: AttemptCalls, rule: CheckRule) -> None:
