@@ -128,8 +128,9 @@ def server_timing(record: request_record.RequestRecord) -> str:
     """Return a request record as a ``Server-Timing`` value, in milliseconds (W3C Server Timing)."""
     total = record.elapsed_s
     render = max(0.0, total - record.query_s - record.cache_s)
+    noun = "query" if record.queries == 1 else "queries"
     return (
-        f'db;dur={record.query_s * 1000:.2f};desc="{record.queries} queries", cache;dur={record.cache_s * 1000:.2f}, '
+        f'db;dur={record.query_s * 1000:.2f};desc="{record.queries} {noun}", cache;dur={record.cache_s * 1000:.2f}, '
         f"render;dur={render * 1000:.2f}, total;dur={total * 1000:.2f}"
     )
 

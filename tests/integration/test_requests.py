@@ -6,7 +6,10 @@ import re
 import pytest
 
 from shop.app import create_app
+from shop.exercises.live_arm import LiveRequest, LiveResponse
+from shop.patterns.observability.request_record import RequestRecord
 from shop.web import security
+from shop.web.request_middleware import server_timing
 from shop.wiring import build
 
 ID = "a-request-id.of_ours"
@@ -167,7 +170,15 @@ def test_options_tells_the_methods(client):
 
 
 def test_timings_are_shown_in_the_lab(client):
-    assert re.search(r'db;dur=\d+\.\d\d;desc="1 queries"', client.get("/api/v1/switches").headers["Server-Timing"])
+    assert re.search(r'db;dur=\d+\.\d\d;desc="1 query"', client.get("/api/v1/switches").headers["Server-Timing"])
+
+
+@pytest.mark.parametrize(("queries", "words"), [(0, "0 queries"), (1, "1 query"), (2, "2 queries")])
+def test_timings_count_queries_in_words(queries, words):
+    header = server_timing(RequestRecord(queries=queries))
+    assert f'desc="{words}"' in header
+    response = LiveResponse(LiveRequest("/"), 200, {"server-timing": header}, "", 0.0, 0.0)
+    assert response.queries == queries  # as the live stage reads it
 
 
 def test_production_shows_no_insides_and_asks_for_https(settings, database):
