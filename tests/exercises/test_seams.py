@@ -1,5 +1,6 @@
 """The model answer of each build exercise takes the place of the store's own code, and the store works with it."""
 
+import threading
 import time
 import uuid
 from collections import Counter
@@ -226,3 +227,30 @@ def test_attempt_that_fails_in_a_transaction_changes_nothing(start_store):
         assert session.scalar(select(StockItem.reserved)) == 0
     (note,) = store.notes(exercise)
     assert (note.kind, note.look.rpartition(":")[2]) == ("exception", "6, in reserve_stock")
+
+
+def test_wait_for_a_locked_row_does_not_count_as_time_of_the_attempt(start_store, database):
+    exercise = next(one for one in IN_STORE if one.slug == "conditional-stock")
+    store = in_force(replace_limit(exercise, call_limit_ms=100), start_store, model_answer(exercise))
+    locked, released = threading.Event(), threading.Event()
+
+    def hold_row():
+        with database.transaction() as session:
+            session.execute(select(StockItem).with_for_update())
+            locked.set()
+            released.wait(10)
+
+    holder = threading.Thread(target=hold_row)
+    holder.start()
+    locked.wait(10)
+    threading.Timer(0.5, released.set).start()
+    reserve_all_pieces(store)
+    holder.join()
+    assert store.notes(exercise) == []
+    assert store.calls["reserve_stock"] == 1
+
+
+def replace_limit(exercise, call_limit_ms):
+    """Return an exercise whose calls may take only so long."""
+    build = exercise.build.model_copy(update={"call_limit_ms": call_limit_ms})
+    return exercise.model_copy(update={"build": build})

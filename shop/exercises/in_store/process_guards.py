@@ -1,4 +1,7 @@
-"""Guards of a process in which attempts run: output, ``os._exit``, code in C that never returns, and a sudden end."""
+"""Guards of a process in which attempts run: output, ``os._exit``, code in C that never returns, and a sudden end.
+
+And one for the attempt: a wait for the database is not its fault.
+"""
 
 import faulthandler
 import mmap
@@ -9,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
+from shop.database.connection import StoreConnection
 from shop.exercises.attempt_process import OUTPUT_LIMIT_BYTES
 from shop.exercises.graders.attempt_calls import PrintedTooMuch
 from shop.exercises.in_store.call_watchdog import TICK_S, CallWatchdog
@@ -86,6 +90,7 @@ class ProcessGuards:
             self._remove.append(partial(setattr, sys, name, stream))
         os._exit = self._exit  # an attempt that is imported from now on gets this one
         self._remove.append(partial(setattr, os, "_exit", end_process))
+        self._let_database_wait()
         trace = self._trace_file.open("w")
         self._remove += [lambda: self._trace_file.unlink(missing_ok=True), trace.close]
         ticks = 0
@@ -98,6 +103,15 @@ class ProcessGuards:
 
         self._watchdog.on_tick = rearm
         self._watchdog.start()
+
+    def _let_database_wait(self) -> None:
+        """Let a wait for the database not count as the attempt's time: a row may be locked by a checkout of the store.
+
+        The limits of statements and locks end such a wait (see ``shop.database.connection``).
+        """
+        wait = StoreConnection.wait
+        StoreConnection.wait = self._watchdog.wrap_store(wait, passes_errors=False)  # type: ignore[method-assign]
+        self._remove.append(partial(setattr, StoreConnection, "wait", wait))
 
     def remove(self) -> None:
         """Remove the guards."""
