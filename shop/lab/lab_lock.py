@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from shop.atomic_files import make_directory
 from shop.errors import ConfigurationError
 
 LOCK_NAME = "running.lock"
@@ -33,7 +34,7 @@ def claim_lab(folder: Path, *, restores: bool = False) -> Iterator[None]:
     Raises:
         ConfigurationError: another one is running.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_directory(folder)  # the store's servers read the restore file, as another account if root started them
     with (folder / LOCK_NAME).open("a+") as file:
         _lock(file)
         file.truncate(0)

@@ -29,6 +29,8 @@ _KEPT_BIT = 2
 """``CAP_DAC_READ_SEARCH`` in the kernel's masks (capability.h)."""
 STACK_FILES = ("run/stack.json", "run/stack.lock", "pg/PG_VERSION", "secret_key")
 """A directory with one of these files is a stack's, and not some other directory of root's."""
+FILES_BEFORE_START = frozenset({"exercises", "exercises.json", "exercises.lock", "lab"})
+"""The commands of exercises and experiments write these, also before the first start of the stack."""
 
 SERVER_MODULES = (
     "alembic.command",
@@ -127,8 +129,7 @@ def change_owner(var_dir: Path, account: ServerAccount) -> None:
         ConfigurationError: the directory contains other files of root's.
     """
     var_dir.mkdir(parents=True, exist_ok=True)
-    is_state_dir = var_dir == PROJECT_ROOT / "var" or any((var_dir / name).exists() for name in STACK_FILES)
-    if not is_state_dir and any(var_dir.iterdir()):
+    if not _is_state_dir(var_dir) and any(var_dir.iterdir()):
         if ServerAccount.owning(var_dir).uid == 0:
             raise ConfigurationError(f"SHOP_VAR_DIR={var_dir} has other files of root's: name an empty directory.")
         return
@@ -136,6 +137,14 @@ def change_owner(var_dir: Path, account: ServerAccount) -> None:
     for _, directories, files, descriptor in os.fwalk(var_dir, follow_symlinks=False):
         for name in (*directories, *files):
             _change_owner_of(name, descriptor, account)
+
+
+def _is_state_dir(var_dir: Path) -> bool:
+    """Return whether a directory is a stack's, or has nothing but what commands write before the first start."""
+    if var_dir == PROJECT_ROOT / "var" or any((var_dir / name).exists() for name in STACK_FILES):
+        return True
+    names = {path.name for path in var_dir.iterdir()}
+    return bool(names) and names <= FILES_BEFORE_START
 
 
 def compile_sources() -> None:

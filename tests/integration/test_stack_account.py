@@ -18,6 +18,7 @@ import pytest
 from shop.atomic_files import atomic_write
 from shop.database.engine import build_engine
 from shop.database.schema import upgrade
+from shop.lab.lab_lock import claim_lab
 from shop.settings import PROJECT_ROOT, load_settings
 from shop.stack import privileges
 from tests.support.legacy_cluster import TRUST_RULES, make_old_cluster
@@ -178,6 +179,25 @@ def test_root_changes_owner_only_in_a_stack_directory(tmp_path):
     assert privileges.ServerAccount.owning(var / "run" / "stack.json") == account
     assert privileges.ServerAccount.owning(outside).uid == 0
     assert outside.stat().st_mode & 0o777 != 0
+
+
+@AS_ROOT
+def test_directory_of_an_exercise_begun_before_the_first_start_is_given_away(tmp_path):
+    stack, account = StackInstance(tmp_path), privileges.ServerAccount(OTHER_UID, OTHER_UID)
+    done = stack.shop("exercise", "start", "4", SHOP_EXERCISES_DIR=str(tmp_path.with_name("attempts")))
+    assert done.returncode == 0, done.stderr
+    privileges.change_owner(tmp_path, account)
+    assert {privileges.ServerAccount.owning(path) for path in (tmp_path, *tmp_path.rglob("*"))} == {account}
+
+
+@AS_ROOT
+def test_folder_of_experiments_belongs_to_the_owner_of_the_state_directory(tmp_path):
+    os.chown(tmp_path, OTHER_UID, OTHER_UID)
+    with claim_lab(tmp_path / "lab"):
+        atomic_write(tmp_path / "lab" / "restore.json", "{}")
+    account = privileges.ServerAccount(OTHER_UID, OTHER_UID)
+    assert privileges.ServerAccount.owning(tmp_path / "lab") == account
+    assert privileges.ServerAccount.owning(tmp_path / "lab" / "restore.json") == account
 
 
 @AS_ROOT
