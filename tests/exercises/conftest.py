@@ -16,12 +16,10 @@ from shop.lab.store_client import StoreClient
 from shop.switches.registry import SwitchSnapshot
 from shop.switches.store import SwitchStore
 from tests.conftest import PROOFS_CPU
+from tests.exercises.live_stack import REFRESH_S, start_stack
 from tests.support.accounts import CHEAP
 from tests.support.factories import make_category, make_product, make_user
 from tests.support.web_server import WebServer
-
-REFRESH_S = 0.1
-"""Seconds between two reads of the switches, in each process of the store."""
 
 
 class ProofProcess:
@@ -76,6 +74,23 @@ def proofs(servers, proof_urls, tmp_path_factory):
     process.stop()
     with Path(servers.home).joinpath(PROOFS_CPU).open("a") as file:
         file.write(f"{process.cpu_s}\n")
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory):
+    """The stack of the tests of the group ``live-answers``; each of them leaves it as it was."""
+    stack = start_stack(tmp_path_factory.mktemp("live-answers"))
+    yield stack
+    stack.shop("down")
+
+
+@pytest.fixture
+def client(stack):
+    """A client of that stack, whose processes have applied what an earlier test has restored."""
+    client = StoreClient(f"http://127.0.0.1:{stack.port}")
+    client.wait_applied()
+    yield client
+    client.close()
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ def test_comparison_fits_together(exercise):
     names = [rule.count for rule in comparison.counts]
     assert len(set(names)) == len(names)
     assert comparison.ratio.count in names
+    assert comparison.ratio.margin > 0, "an equal answer passes"
     assert comparison.experiment in {"", *load_experiments()}
     assert all(rule.says and rule.look for rule in comparison.counts if rule.at_most < float("inf"))
     assert exercise.build.switch not in comparison.switches

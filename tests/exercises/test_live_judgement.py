@@ -62,6 +62,13 @@ def test_count_of_zero_has_a_ratio():
     assert judge_arms(COMPARISON, arms(0, 1, 1, 0), "Load.").ratio == 1.0
 
 
+@pytest.mark.parametrize(("ratio", "is_cleared"), [(0.2, True), (1.0, True), (1.4, True), (1.45, False), (1.8, False)])
+def test_margin_is_the_distance_from_an_equal_answer(ratio, is_cleared):
+    rule = RatioRule("loads", 1.8, "Look there.")
+    assert rule.margin == pytest.approx(0.8)
+    assert rule.is_cleared_twice(ratio) is is_cleared
+
+
 def test_bound_that_the_store_does_not_keep_cannot_be_judged():
     with pytest.raises(CannotJudge, match="store's own code did not"):
         judge_arms(COMPARISON, arms(4, 50, 50, 11), "Load.")

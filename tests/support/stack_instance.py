@@ -41,14 +41,14 @@ class StackInstance:
         """Return the command that runs `shop`."""
         return (sys.executable, "-m", "shop.cli")
 
-    def shop(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def shop(self, *words: str, timeout_s: float = TIMEOUT_S, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a `shop` command in a separate process."""
         return subprocess.run(
             [*self.command, *words],
             env={**self.environment, **environment},
             capture_output=True,
             text=True,
-            timeout=TIMEOUT_S,
+            timeout=timeout_s,
         )
 
     def up(self, *words: str, **environment: str) -> str:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # the HTTP client takes longer to load than a build exercise 
     from shop.exercises.live_arm import LiveArm
 
 Counts = Mapping[str, float]
+EQUAL = 1.0
+"""The ratio of an attempt that does the same as the store's own code."""
 
 
 class MeasureArm(Protocol):
@@ -57,11 +59,12 @@ class CountRule:
 class RatioRule:
     """A bound of one ratio: the mean count of the attempt divided by the mean count of the store's own code.
 
-    The model answer reaches half of the bound: so much room is left for a busy machine.
+    An attempt that is equal to the store's own code has the ratio 1. The margin is the distance from there to the
+    bound. The model answer clears it twice, that is, uses half of it: so much room is left for a busy machine.
 
     Args:
         count: name of a count that has a rule; more is worse.
-        at_most: the highest right ratio.
+        at_most: the highest right ratio; above :data:`EQUAL`.
         look: where to look if the ratio is higher.
         floor: divisor if the store's own code has less; a count of 0 has no ratio.
     """
@@ -70,6 +73,19 @@ class RatioRule:
     at_most: float
     look: str
     floor: float = 1.0
+
+    @property
+    def margin(self) -> float:
+        """Return how much more than the store's own code a right answer may have, as a share of it."""
+        return self.at_most - EQUAL
+
+    def is_cleared_twice(self, ratio: float) -> bool:
+        """Return whether a ratio leaves half of the margin free.
+
+        Args:
+            ratio: between attempt and store.
+        """
+        return 2 * (ratio - EQUAL) <= self.margin
 
 
 @dataclass(frozen=True)
