@@ -1,13 +1,15 @@
 """The map of the exercises with the reader's progress, as the page ``/lab/exercises`` shows it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from shop.exercises.definition import CHAPTERS, PAGE, ExerciseDefinition, load_definitions
 from shop.exercises.exercise_list import Definitions, ExerciseState, ProgressBySlug, advise_next, exercise_state
 from shop.exercises.grader_version import check_has_changed
 from shop.exercises.progress import ExerciseProgress, ProgressFile
+from shop.lab.restore_file import changed_at, read_holder
 from shop.settings import PROJECT_ROOT
 
 
@@ -53,11 +55,35 @@ class ChapterOnMap:
 
 
 @dataclass(frozen=True)
+class StoreChange:
+    """The store is changed for an exercise, for longer than a command runs.
+
+    Args:
+        label: number of the exercise.
+        title: its title.
+        since: when it was changed.
+        command: puts the store back.
+    """
+
+    label: str
+    title: str
+    since: datetime
+    command: str
+
+
+@dataclass(frozen=True)
 class ExerciseMap:
-    """All chapters, and the exercise to do next; ``None`` if all are passed."""
+    """All chapters.
+
+    Args:
+        chapters: those with an exercise.
+        advice: the exercise to do next; ``None`` if all are passed.
+        change: for which exercise the store is changed now; ``None`` if for none.
+    """
 
     chapters: Sequence[ChapterOnMap]
     advice: ExerciseOnMap | None
+    change: StoreChange | None = None
 
 
 def load_map(var: Path) -> ExerciseMap:
@@ -69,7 +95,23 @@ def load_map(var: Path) -> ExerciseMap:
     Raises:
         ConfigurationError: this installation has no exercises, or the progress cannot be read.
     """
-    return build_map(load_definitions(), ProgressFile(var).load())
+    definitions = load_definitions()
+    return replace(build_map(definitions, ProgressFile(var).load()), change=find_change(definitions, var / "lab"))
+
+
+def find_change(definitions: Definitions, folder: Path) -> StoreChange | None:
+    """Return for which exercise the store is changed; ``None`` if for none, or if the restore file cannot be read.
+
+    Args:
+        definitions: all exercises by slug.
+        folder: the folder of the restore file.
+    """
+    try:
+        holder, since = read_holder(folder), changed_at(folder)
+    except (OSError, ValueError):
+        return None
+    one = next((one for one in definitions.values() if one.name == holder), None)
+    return StoreChange(one.label, one.title, since, f"bin/shop exercise reset {one.number}") if one and since else None
 
 
 def build_map(definitions: Definitions, progress: ProgressBySlug) -> ExerciseMap:

@@ -4,6 +4,7 @@ This module imports little: ``bin/shop exercise list`` reads the file at each ca
 """
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,3 +31,15 @@ def read_holder(folder: Path) -> str:
         folder: the folder of the restore file.
     """
     return str(read_restore_file(folder).get("holder", ""))
+
+
+def changed_at(folder: Path) -> datetime | None:
+    """Return when the restore file was written, that is, just before the store was changed; ``None`` without one.
+
+    Args:
+        folder: its folder.
+    """
+    try:
+        return datetime.fromtimestamp((folder / FILE_NAME).stat().st_mtime, UTC)
+    except FileNotFoundError:
+        return None

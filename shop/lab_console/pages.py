@@ -47,7 +47,9 @@ def create_pages(services: LabConsoleServices) -> Blueprint:
             exercise_map = services.load_exercises()
         except ConfigurationError as error:  # a damaged file of progress must not hide the reason
             fault = str(error)
-        return render_template("lab/exercises.html", map=exercise_map, fault=fault), NO_STORE_HEADERS
+        in_force = [report for report in services.attempt_reports() if report.since]
+        page = render_template("lab/exercises.html", map=exercise_map, fault=fault, in_force=in_force)
+        return page, NO_STORE_HEADERS
 
     @pages.post("/switches/<name>")
     def set_switch(name: str) -> ResponseReturnValue:

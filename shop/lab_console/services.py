@@ -36,11 +36,13 @@ class AttemptReport:
         slot: its place in the store.
         value: the stored value of its switch; ``None`` for the store's own code.
         notes: what went wrong with that version, or with the version that was in force last; the newest first.
+        since: when that version was put in force; ``None`` for the store's own code.
     """
 
     slot: AttemptSlot
     value: str | None
     notes: tuple[AttemptNote, ...]
+    since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class LabConsoleServices:
     def attempt_reports(self) -> list[AttemptReport]:
         """Return the begun exercises whose attempt can run in the store."""
         values = dict(self.poller.current().attempts)
+        since = self.switch_store.changed_at(values.keys())
 
         def notes(slot: AttemptSlot) -> list[AttemptNote]:
             if (value := values.get(slot.switch)) is None:
@@ -97,7 +100,7 @@ class LabConsoleServices:
             return AttemptNotes(self.slots, slot, version_of(value)).load()
 
         return [
-            AttemptReport(slot, values.get(name), tuple(reversed(notes(slot))))
+            AttemptReport(slot, values.get(name), tuple(reversed(notes(slot))), since.get(name))
             for name, slot in self.slots.load().items()
         ]
 

@@ -1,5 +1,6 @@
 """The stored values of the switches: one small table, which every process of every host reads."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import Text, delete, func, select, update
@@ -92,6 +93,18 @@ class SwitchStore:
         """
         parameters.validate(name, value)
         self._upsert(name, repr(value))
+
+    def changed_at(self, names: Collection[str]) -> dict[str, datetime]:
+        """Return when each of these switches was set last; a switch that has its default is left out.
+
+        Args:
+            names: of switches.
+        """
+        if not names:
+            return {}
+        rows = select(StoredSwitch.name, StoredSwitch.updated_at).where(StoredSwitch.name.in_(names))
+        with self._database.reading() as session:
+            return dict(session.execute(rows).all())
 
     def _upsert(self, name: str, value: str) -> None:
         row = insert(StoredSwitch).values(name=name, value=value)
