@@ -25,7 +25,7 @@ LIVE = [one for one in load_definitions().values() if one.live is not None]
 ARM_S = 1.0
 TRIES = 3
 COULD_NOT_JUDGE = 3
-"""Exit code of ``shop exercise check``."""
+"""Exit code of ``bin/shop exercise check``."""
 CHECK_TIMEOUT_S = 300
 """Of one full check; its live stage alone may take two minutes."""
 WAITS = {"circuit-breaker", "readiness"}

@@ -229,7 +229,7 @@ def test_attempt_that_fails_in_a_transaction_changes_nothing(start_store):
     assert (note.kind, note.look.rpartition(":")[2]) == ("exception", "6, in reserve_stock")
 
 
-def test_wait_for_a_locked_row_does_not_count_as_time_of_the_attempt(start_store, database):
+def test_wait_for_a_locked_row_is_not_the_attempts_time(start_store, database):
     exercise = next(one for one in IN_STORE if one.slug == "conditional-stock")
     store = in_force(replace_limit(exercise, call_limit_ms=100), start_store, model_answer(exercise))
     locked, released = threading.Event(), threading.Event()

@@ -182,7 +182,7 @@ def test_root_changes_owner_only_in_a_stack_directory(tmp_path):
 
 
 @AS_ROOT
-def test_directory_of_an_exercise_begun_before_the_first_start_is_given_away(tmp_path):
+def test_exercise_before_first_start_leaves_a_state_directory(tmp_path):
     stack, account = StackInstance(tmp_path), privileges.ServerAccount(OTHER_UID, OTHER_UID)
     done = stack.shop("exercise", "start", "4", SHOP_EXERCISES_DIR=str(tmp_path.with_name("attempts")))
     assert done.returncode == 0, done.stderr
@@ -191,7 +191,7 @@ def test_directory_of_an_exercise_begun_before_the_first_start_is_given_away(tmp
 
 
 @AS_ROOT
-def test_folder_of_experiments_belongs_to_the_owner_of_the_state_directory(tmp_path):
+def test_folder_of_experiments_belongs_to_owner_of_state_directory(tmp_path):
     os.chown(tmp_path, OTHER_UID, OTHER_UID)
     with claim_lab(tmp_path / "lab"):
         atomic_write(tmp_path / "lab" / "restore.json", "{}")
