@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 RUN_READY := $(VENV)/.ready-to-run
 TEST_READY := $(VENV)/.ready-to-test
+DOCS_READY := $(VENV)/.ready-to-build-docs
 # More processes than CI's two cores: the tests of whole stacks and of the lab mostly wait.
 TEST_PROCESSES ?= 5
 # The long tests measure: few at a time, so that they do not disturb each other.
@@ -17,7 +18,7 @@ export PIP_NO_INDEX := 1
 export PIP_FIND_LINKS := wheels
 endif
 
-.PHONY: run test test-long bundle realdata lock clean
+.PHONY: run test test-long docs bundle realdata lock clean
 .DELETE_ON_ERROR:
 
 run: $(RUN_READY)
@@ -32,6 +33,10 @@ test: $(TEST_READY)
 test-long: $(TEST_READY)
 	@$(compile)
 	@$(BIN)/python -m pytest -n $(LONG_TEST_PROCESSES) --dist loadgroup -m long
+
+# Builds the documentation site in var/docs. The store serves it at /docs.
+docs: $(DOCS_READY)
+	@$(BIN)/python docs/site/build_site.py
 
 # One archive for machines without a network: docs/how-to/install-without-a-network.md.
 bundle: $(RUN_READY)
@@ -50,6 +55,11 @@ $(RUN_READY): requirements.lock pyproject.toml | $(BIN)/python
 $(TEST_READY): requirements-dev.lock pyproject.toml | $(BIN)/python
 	@echo "Installing the locked dependencies and the test tools into $(VENV) (once; a minute or more)."
 	@$(call install,requirements-dev.lock)
+	@touch $@ $(RUN_READY) $(DOCS_READY)
+
+$(DOCS_READY): requirements-docs.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the locked tools of the documentation site into $(VENV) (once; about a minute)."
+	@$(call install,requirements-docs.lock)
 	@touch $@ $(RUN_READY)
 
 # A stack has a dozen Python processes. If PYTHONDONTWRITEBYTECODE is set, each would compile all sources again.
@@ -75,6 +85,8 @@ lock: $(TEST_READY)
 	--no-emit-index-url --no-emit-find-links pyproject.toml --group build -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links pyproject.toml --group build --extra realdata -o requirements-realdata.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	--no-emit-index-url --no-emit-find-links pyproject.toml --group build --group docs -o requirements-docs.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links pyproject.toml --all-extras --group dev -o requirements-dev.lock
 
