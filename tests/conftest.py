@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -124,6 +125,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     for name in [name for name in os.environ if name.startswith("SHOP_") or name in UNSET]:
         del os.environ[name]  # the tests' outcome must not depend on the developer's shell
+    reading = _rewrite_assertions_once(config) if config.getoption("numprocesses", None) else None
     _running = _Running()
     servers = Servers(str(_running.home), free_port(), free_port(), free_port())
     postgres.initialise(_running.home / "pg")
@@ -138,6 +140,26 @@ def pytest_configure(config: pytest.Config) -> None:
     engine.dispose()
     os.environ[SERVERS] = json.dumps(asdict(servers))
     os.environ["SSL_CERT_FILE"] = str(_one_authority(_running.home / "authority.pem"))
+    if reading is not None:
+        reading.wait()
+
+
+def _rewrite_assertions_once(config: pytest.Config) -> subprocess.Popen[bytes]:
+    """Collect the tests in one process while the servers start, and keep the bytecode with the rewritten assertions.
+
+    The test processes begin at the same moment; without this bytecode, each of them rewrites every module of tests,
+    which takes longer than the rest of a collection. Python is told to write bytecode even if the shell forbids it.
+    Errors are ignored here: each test process meets and reports them.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-qq", "-n0", "-p", "no:cacheprovider", *config.args]
+    return subprocess.Popen(
+        command,
+        cwd=config.invocation_params.dir,
+        env={**environment, SERVERS: "none are needed"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def _hash_passwords_once(servers: Servers) -> None:
