@@ -10,8 +10,17 @@ from tests.exercises.answers import BUILD, model_answer, right_answers, wrong_an
 WRONG = [answer for exercise in BUILD for answer in wrong_answers(exercise)]
 RIGHT = [(exercise, name, text) for exercise in BUILD for name, text in right_answers(exercise).items()]
 SEEDS = range(1, 11)
+FEW = 3
+"""So many of the seeds are in ``make test``."""
 ONE_SEED = ("slow-", "store")
 """Answers that are repeated nowhere: a slow one would wait ten times."""
+with_every_seed = pytest.mark.parametrize(
+    "seeds",
+    [
+        pytest.param(SEEDS[:FEW], id="few-seeds"),
+        pytest.param(SEEDS[FEW:], id="other-seeds", marks=pytest.mark.long),  # the few seeds fail for the same fault
+    ],
+)
 of_every_build = pytest.mark.parametrize("exercise", BUILD, ids=lambda one: one.name)
 
 
@@ -26,10 +35,11 @@ def every_check(exercise):
     return ("syntax", "interface", "import", *(rule.name for rule in exercise.checks))
 
 
+@with_every_seed
 @pytest.mark.parametrize("answer", WRONG, ids=lambda one: f"{one.exercise.label}-{one.name}")
-def test_wrong_answer_fails_with_its_own_message(answer, proofs):
+def test_wrong_answer_fails_with_its_own_message(answer, seeds, proofs):
     require_servers(answer.exercise)
-    for seed, verdict in zip(SEEDS, proofs.judge(answer.exercise, answer.path, SEEDS), strict=True):
+    for seed, verdict in zip(seeds, proofs.judge(answer.exercise, answer.path, seeds), strict=True):
         assert verdict.verdict == "not yet", f"seed {seed}: {verdict}"
         report = verdict.failure
         assert (report.check, answer.came in report.came) == (answer.check, True), f"seed {seed}: {report}"
@@ -37,12 +47,13 @@ def test_wrong_answer_fails_with_its_own_message(answer, proofs):
         assert answer.look in report.look, f"seed {seed}: {report}"
 
 
+@with_every_seed
 @pytest.mark.parametrize(("exercise", "name", "text"), RIGHT, ids=[f"{one.label}-{name}" for one, name, _ in RIGHT])
-def test_right_answer_passes_every_check(exercise, name, text, proofs, tmp_path):
+def test_right_answer_passes_every_check(exercise, name, text, seeds, proofs, tmp_path):
     require_servers(exercise)
     path = tmp_path / "attempt.py"
     path.write_text(text)
-    seeds = SEEDS[:1] if name.startswith(ONE_SEED) else SEEDS
+    seeds = seeds[:1] if name.startswith(ONE_SEED) else seeds
     for seed, verdict in zip(seeds, proofs.judge(exercise, path, seeds), strict=True):
         assert (verdict.verdict, verdict.passed) == ("passed", every_check(exercise)), f"seed {seed}: {verdict}"
 
