@@ -28,6 +28,7 @@ from shop.settings import Settings, load_settings
 from shop.stack import postgres, valkey
 from shop.stack.database_roles import role_passwords
 from shop.stack.program import ServerProgram, free_port
+from tests.support.group_order import spread_groups
 
 # How long an example takes, or to find one, depends on what else the machine does.
 examples.register_profile("store", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -61,7 +62,7 @@ END $$
 keys and triggers rest meanwhile, so the order does not matter. Tables are asked of the database: which models are
 imported depends on which tests run here."""
 LONGEST = ("lab", "live-answers", "whole-stack", "e2e", "recovery")
-"""Groups of tests that run in one process, after each other. All other groups come next, single tests last."""
+"""Groups of tests that run in one process, after each other. All other groups are spread among the single tests."""
 SPEED_OVER_SAFETY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 
 
@@ -173,12 +174,13 @@ def _hash_passwords_once(servers: Servers) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put first what takes longest in one process: begun last, it would be waited for alone."""
-
-    def place(item: pytest.Item) -> int:
-        groups = {mark.args[0] for mark in item.iter_markers("xdist_group")}
-        return next((number for number, name in enumerate(LONGEST) if name in groups), len(LONGEST) + (not groups))
-
-    items.sort(key=place)
+    groups: dict[str, list[pytest.Item]] = {}
+    single: list[pytest.Item] = []
+    for item in items:
+        mark = item.get_closest_marker("xdist_group")
+        (single if mark is None else groups.setdefault(mark.args[0], [])).append(item)
+    longest = [item for name in LONGEST for item in groups.pop(name, [])]
+    items[:] = [*longest, *spread_groups(list(groups.values()), single)]
 
 
 def pytest_collection_finish() -> None:
