@@ -32,10 +32,10 @@ from shop.checkout.phases import key_owner
 from shop.checkout.service import CheckoutService
 from shop.database.schema import require_current
 from shop.errors import ConfigurationError
-from shop.lab_console import faults_api, lab_api, switches_api
+from shop.lab_console import experiments_pages, faults_api, lab_api, switches_api
 from shop.lab_console import pages as lab_pages
 from shop.lab_console.docs_pages import create_docs_pages
-from shop.lab_console_wiring import build_lab_console
+from shop.lab_console_wiring import build_experiments_page, build_lab_console
 from shop.orders import admin as orders_admin
 from shop.orders import api as orders_api
 from shop.orders import order_access
@@ -102,6 +102,7 @@ def create_app(runtime: ProcessRuntime) -> OpenAPI:
         app.register_api(lab_api.create_api(lab_console))
         app.register_blueprint(lab_pages.create_pages(lab_console))
         app.register_blueprint(create_docs_pages(settings.var_dir / "docs"))
+        app.register_blueprint(experiments_pages.create_pages(build_experiments_page(runtime.settings)))
     _register_accounts(app)
     _register_cart(app)
     _register_catalog(app, settings.own_address)

@@ -1,33 +1,23 @@
 """Faults: which dependencies can be broken on purpose, and the channel over which a fault is requested.
 
 Problem: the behaviour of a store with a dead or hanging cache is unknown until it is tried.
-Method: a client writes a request into the stack's run directory. The supervisor, which owns the servers, reads it
-several times a second, breaks the real process, and writes a report. Each of the two small files has one writer and is
-replaced whole. The two sides share no server: the broken one is never needed to end its own fault. A stack offers only
-the servers it runs; servers of other people are not touched.
+Method: a client writes a request into the stack's run directory. The supervisor, which owns the servers, reads it,
+breaks the real process, and writes a report; see ``supervisor_channel``. The broken server is never needed to end its
+own fault. A stack offers only the servers it runs; servers of other people are not touched.
 Source: Basiri et al., "Chaos Engineering" (IEEE Software, 2016).
 """
 
-import fcntl
-import json
-import os
 import secrets
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
-from shop.atomic_files import atomic_write
 from shop.did_you_mean import did_you_mean
 from shop.errors import InvalidFields, ServiceUnavailable, StateConflict
+from shop.supervisor_channel import SupervisorChannel
 
 NONE = "none"
-REPLY_TIMEOUT_S = 5.0
-"""Seconds. The supervisor reads every 0.2 s, and finds the children of a server before it makes that hang."""
-POLL_S = 0.02
 NOT_OURS = "The stack is another user's: set its faults as that user."
 
 
@@ -155,12 +145,11 @@ class FaultChannel:
     """
 
     def __init__(self, run_dir: Path) -> None:
-        self._run_dir = run_dir
-        self._request_file, self._report_file = run_dir / "faults.request.json", run_dir / "faults.report.json"
+        self._files = SupervisorChannel(run_dir, "faults", NOT_OURS)
 
     def report(self) -> FaultReport:
         """Return the supervisor's last report; an empty one, which offers nothing, if there is none."""
-        fields = _read(self._report_file)
+        fields = self._files.read_report()
         return FaultReport(**{**fields, "offered": tuple(fields["offered"])}) if fields else FaultReport()
 
     def request(self, name: str, value: str, request_id: str = "") -> FaultReport:
@@ -181,7 +170,7 @@ class FaultChannel:
         if name not in self.report().offered:
             raise StateConflict(f"The {name} is not a server of this stack, and only those can be broken.")
         full_id = f"{request_id} {name}={value}" if request_id else secrets.token_hex(8)
-        with self._lock():  # a request names every fault: made from an old report it would end another client's
+        with self._files.lock():  # a request names every fault: made from an old report it would end another client's
             return self._apply(FaultRequest(full_id, {**self.report().active, name: value}))
 
     def clear(self) -> FaultReport:
@@ -190,7 +179,7 @@ class FaultChannel:
         Raises:
             ServiceUnavailable: the supervisor did not do it.
         """
-        with self._lock():
+        with self._files.lock():
             report = self.report()
             if not report.offered:
                 return report
@@ -198,63 +187,20 @@ class FaultChannel:
 
     def pending_request(self) -> FaultRequest | None:
         """Return the last request; the supervisor reads it."""
-        fields = _read(self._request_file)
+        fields = self._files.read_request()
         return FaultRequest(**fields) if fields else None
 
     def publish_report(self, report: FaultReport) -> None:
         """Write a report; only the supervisor does."""
-        _write(self._report_file, report)
+        self._files.write_report(asdict(report))
 
     def close(self) -> None:
         """Delete both files: a stopped stack leaves no request for its next start and no report for a client."""
-        self._request_file.unlink(missing_ok=True)
-        self._report_file.unlink(missing_ok=True)
-
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """Let one client at a time read the report, write a request and wait for it.
-
-        Raises:
-            ServiceUnavailable: the run directory is another user's.
-        """
-        try:
-            # The directory itself is locked: a lock file would belong to the user who made it first, root or not.
-            descriptor = os.open(self._run_dir, os.O_RDONLY)
-        except FileNotFoundError:
-            yield  # no stack has run here
-            return
-        except PermissionError:
-            raise ServiceUnavailable(NOT_OURS) from None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)  # the kernel releases it when the process dies
-            yield
-        finally:
-            os.close(descriptor)
+        self._files.delete_files()
 
     def _apply(self, request: FaultRequest) -> FaultReport:
-        try:
-            _write(self._request_file, request)
-        except PermissionError:
-            raise ServiceUnavailable(NOT_OURS) from None
-        deadline = time.monotonic() + REPLY_TIMEOUT_S
-        while (report := self.report()).request_id != request.request_id:
-            if time.monotonic() > deadline:
-                raise ServiceUnavailable("The stack's supervisor did not answer: does it run? See `bin/shop status`.")
-            time.sleep(POLL_S)
+        self._files.send(asdict(request))
+        report = self.report()
         if report.failed:
             raise ServiceUnavailable(f"The {report.failed}.")
         return report
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    except PermissionError:
-        raise ServiceUnavailable(NOT_OURS) from None
-    return fields
-
-
-def _write(path: Path, document: FaultRequest | FaultReport) -> None:
-    atomic_write(path, json.dumps(asdict(document)))

@@ -1,12 +1,15 @@
 """The composition root of the lab console. Only web processes of the lab profile use it."""
 
 from shop.faults import FaultChannel
+from shop.lab_console.experiments_pages import ExperimentsPageServices, Overview, RunPage
 from shop.lab_console.services import LabConsoleServices
+from shop.lab_orders import LabOrderChannel
 from shop.mail.mailer import latest_mails
 from shop.mail.models import Mail
 from shop.patterns.caching.inspection import MaxMemory
 from shop.patterns.edge.hit_counter import EdgeTotals
 from shop.patterns.observability import metrics_summary
+from shop.settings import Settings
 from shop.switches.attempt_slots import AttemptSlots
 from shop.wiring import ProcessRuntime
 
@@ -42,3 +45,20 @@ def build_lab_console(runtime: ProcessRuntime) -> LabConsoleServices:
         latest_mails=newest_mails,
         load_exercises=load_exercises,
     )
+
+
+def build_experiments_page(settings: Settings) -> ExperimentsPageServices:
+    """Build the services of the page of the experiments; the lab's code is imported when the page is requested."""
+    folder = settings.var_dir / "lab"
+
+    def load_overview() -> Overview:
+        from shop.lab.run_overview import load_overview
+
+        return load_overview(folder)
+
+    def load_run(name: str) -> RunPage:
+        from shop.lab.run_overview import load_run
+
+        return load_run(folder, name)
+
+    return ExperimentsPageServices(LabOrderChannel(settings.run_dir), load_overview, load_run)

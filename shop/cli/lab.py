@@ -1,6 +1,7 @@
 """``bin/shop lab``: lists, shows and runs experiments, and shows their results."""
 
 import sys
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +13,15 @@ from rich.table import Table
 
 from shop.cli import EXIT_FAILED, EXIT_USAGE, SIGNAL_EXIT
 from shop.cli.lab_load import demo, load
-from shop.cli.lab_progress import ExperimentBar, PhaseLines, SilentWatcher
+from shop.cli.lab_progress import BothWatchers, ExperimentBar, PhaseLines, SilentWatcher
 from shop.cli.output import emit
 from shop.errors import ConfigurationError, NotFound, ServiceUnavailable
 from shop.lab.arms import ExperimentArm
 from shop.lab.broken_books import record_new_mismatches
 from shop.lab.drivers.auditor import audit_mismatches
 from shop.lab.experiment import LabExperiment, load_experiment, load_experiments
+from shop.lab.headline import headline_sentence
+from shop.lab.progress_file import show_progress
 from shop.lab.report import draw_picture, figure_rows, write_report
 from shop.lab.result import LATEST, Result, build_result, find_result, read_result, save_result
 from shop.lab.runner import ExperimentRunner
@@ -29,6 +32,9 @@ from shop.stack.endpoints import web_url
 
 SUCCESSFUL_VERDICTS = ("confirmed", "look")
 """Verdicts with exit code 0. A look makes no claim, so it cannot fail."""
+COLUMNS = 80
+ARMS_A_TABLE = 2
+"""A figure with its spread takes up to 26 columns."""
 COLOURS = {"confirmed": "green", "refuted": "red", "look": "cyan"}
 
 
@@ -156,8 +162,8 @@ def _measure(experiment: LabExperiment, store: StoreClient, folder: Path, *, qui
             recorded = record_new_mismatches(experiment.name, folder, mismatches, started, _warn)
         progress = ExperimentBar if sys.stderr.isatty() else PhaseLines
         watcher = SilentWatcher() if quiet else progress(experiment.expected_seconds())
-        with recorded, restored as before, watcher:
-            record = ExperimentRunner(experiment, store, watcher).run()
+        with recorded, restored as before, watcher, show_progress(folder, experiment.expected_seconds()) as file:
+            record = ExperimentRunner(experiment, store, BothWatchers(watcher, file)).run()
         result = build_result(experiment, record, started, before)
     finally:
         store.close()
@@ -171,19 +177,32 @@ def _warn(text: str) -> None:
 
 
 def _print_result(result: Result, home: Path) -> None:
-    console = Console()
-    console.print(f"\n[bold]{result['title']}[/]: {result['hypothesis']}\n")
-    table = Table("", *(arm["title"] for arm in result["arms"]), box=None, header_style="bold", pad_edge=False)
-    for label, cells in figure_rows(result):
-        table.add_row(label, *cells)
-    console.print(table)
+    """Print a result: the verdict and its figure first."""
+    console = Console(width=min(Console().width, COLUMNS))
+    colour = COLOURS.get(result["verdict"], "yellow")
+    console.print(f"\n[bold {colour}]{result['verdict']}[/]: {headline_sentence(result)}\n", highlight=False)
+    console.print(f"[bold]{result['title']}[/]: {result['hypothesis']}\n", highlight=False)
+    for table in figure_tables(result):
+        console.print(table)
     for name, value in result["ratios"].items():
         bounds = result["spread"].get(name)
         spread = f" ({bounds['min']:.2f} to {bounds['max']:.2f})" if bounds else ""
-        console.print(f"{name}: {value}{spread}", highlight=False)
-    colour = COLOURS.get(result["verdict"], "yellow")
-    console.print(f"\n[bold {colour}]{result['verdict']}[/]: {result['reason']}", highlight=False)
+        console.print(f"{name}: {'not measured' if value is None else value}{spread}", highlight=False)
+    console.print(f"\n{result['reason']}", highlight=False)
     click.echo(f"\nFigures  {home / 'result.json'}\nReport   {home / 'report.html'}")
+
+
+def figure_tables(result: Result) -> Iterator[Table]:
+    """Yield the figures as tables of at most 80 columns: several, if there are many arms."""
+    rows = figure_rows(result)
+    for start in range(0, len(result["arms"]), ARMS_A_TABLE):
+        chosen = slice(start, start + ARMS_A_TABLE)
+        titles = [arm["title"] for arm in result["arms"][chosen]]
+        table = Table("", *titles, box=None, header_style="bold", pad_edge=False)
+        for label, cells in rows:
+            if any(cells[chosen]):
+                table.add_row(label, *cells[chosen])
+        yield table
 
 
 def _load_experiment(name: str) -> LabExperiment:

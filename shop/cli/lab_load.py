@@ -12,8 +12,6 @@ from shop.lab.lab_lock import claim_lab
 from shop.lab.load_stream import (
     DEFAULT_RATE,
     DEFAULT_SECONDS,
-    MOST_RATE,
-    MOST_SECONDS,
     SHOPPERS,
     SOURCE_NAMES,
     LoadSecond,
@@ -21,8 +19,10 @@ from shop.lab.load_stream import (
     shopping_load,
     stream_load,
 )
+from shop.lab.progress_file import show_progress
 from shop.lab.saved_state import ExperimentInterrupted, interruptible
 from shop.lab.store_client import StoreClient
+from shop.lab_orders import MOST_RATE, MOST_SECONDS
 from shop.settings import load_settings
 from shop.stack.endpoints import web_url
 
@@ -54,10 +54,17 @@ def load(rate: int, seconds: int, url: str | None, as_json: bool) -> None:  # no
         store.check_ready()
         phase = shopping_load(store, rate, seconds, SHOPPERS)
         try:
-            with claim_lab(settings.var_dir / "lab"), interruptible(), stream_load(phase) as stream:
+            folder = settings.var_dir / "lab"
+            with (
+                claim_lab(folder),
+                interruptible(),
+                show_progress(folder, seconds) as file,
+                stream_load(phase) as stream,
+            ):
                 _say(f"{rate} visits/s on {store.base_url} for {seconds} s. Ctrl-C ends it.\n{HEAD}", quiet=as_json)
                 for second in stream:
                     passed.append(second)
+                    file.phase(describe(second))
                     _say(load_line(second), quiet=as_json)
         except ExperimentInterrupted:
             click.echo("", err=True)
@@ -98,6 +105,13 @@ def load_line(second: LoadSecond) -> str:
     shares = [f"{count / answered:.0%}" if (count := second.answered_by.get(source)) else "" for source in LAYERS]
     columns = " ".join(f"{share:>8}" for share in shares)
     return f"{second.second:>4} {second.rate:>10.1f} {p50:>8} {p95:>8} {second.failed or '':>6}   {columns}".rstrip()
+
+
+def describe(second: LoadSecond) -> str:
+    """Return one second of a load as a sentence, for the lab's page."""
+    p50, p95 = (_figure(second.latency_ms(percent)) for percent in (50, 95))
+    answered = ", ".join(f"{name} {second.answered_by.get(source, 0)}" for source, name in LAYERS.items())
+    return f"{second.rate:.0f} answered/s, p50 {p50} ms, p95 {p95} ms, {second.failed} failed; {answered}"
 
 
 def draw_demo(arms: list[DemoArm]) -> str:

@@ -7,6 +7,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from shop.lab.runner import ProgressWatcher
+
 
 class SilentWatcher:
     """Shows nothing."""
@@ -22,6 +24,27 @@ class SilentWatcher:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         pass
+
+
+class BothWatchers:
+    """Tells two watchers.
+
+    Args:
+        watchers: the terminal, and the file for the lab's page.
+    """
+
+    def __init__(self, *watchers: ProgressWatcher) -> None:
+        self._watchers = watchers
+
+    def phase(self, text: str) -> None:
+        """Show that another phase begins."""
+        for watcher in self._watchers:
+            watcher.phase(text)
+
+    def advance(self, seconds: float) -> None:
+        """Show that time has passed."""
+        for watcher in self._watchers:
+            watcher.advance(seconds)
 
 
 class PhaseLines(SilentWatcher):

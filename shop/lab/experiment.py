@@ -20,11 +20,20 @@ from shop.lab.arms import ExperimentArm, FigureChart, PhaseLengths
 from shop.lab.arrivals import SHOPPERS_EXPONENT, Arrivals
 from shop.lab.drivers.driver_context import PHASE_START_S, ArmDriver
 from shop.lab.figures import FIGURES, RATIO
+from shop.lab.headline import Headline
 from shop.lab.load import ShopperVisit
 from shop.lab.strict_model import StrictModel
 from shop.settings import PROJECT_ROOT
 
 EXPERIMENTS = PROJECT_ROOT / "loadtests" / "experiments"
+CHAPTERS = {
+    "caching": "Caching",
+    "api": "The API",
+    "checkout": "Checkout and stock",
+    "payments": "A provider in trouble",
+    "messages": "Queues and read models",
+}
+"""The chapters of the experiments and their titles, in their order."""
 CLAIM = re.compile(r"(?P<path>(ratios\.\w+)|(arms\.[a-z][\w-]*\.\w+)) (?P<op><=|>=|<|>) (?P<bound>\d+(\.\d+)?)")
 """How an experiment writes a claim: ``ratios.name >= 2`` or ``arms.name.figure <= 1``."""
 
@@ -112,7 +121,11 @@ class LabExperiment(StrictModel):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
     title: str
+    chapter: str
+    """One of :data:`CHAPTERS`."""
     hypothesis: str
+    headline: Headline
+    """The one figure that it is about."""
     teaches: str
     steady_state: SteadyState
     workload: ExperimentWorkload
@@ -134,6 +147,10 @@ class LabExperiment(StrictModel):
 
     @model_validator(mode="after")
     def _has_known_names(self) -> Self:
+        if self.chapter not in CHAPTERS:
+            raise ValueError(f"no such chapter: {self.chapter}; there are {', '.join(CHAPTERS)}")
+        if self.headline.claim not in self.verdict.all_claims:
+            raise ValueError(f"headline: {self.headline.claim!r} is no claim of the verdict")
         if self.driver not in drivers.DRIVERS:
             raise ValueError(f"no such driver: {self.driver}.{did_you_mean(self.driver, drivers.DRIVERS)}")
         for arm in self.arms:

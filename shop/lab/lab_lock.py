@@ -5,22 +5,76 @@ state directories do not hinder each other.
 """
 
 import fcntl
+import json
 import os
+import shlex
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
+
+import psutil
 
 from shop.atomic_files import make_directory
 from shop.errors import ConfigurationError
 
 LOCK_NAME = "running.lock"
-"""Holds the pid of the running experiment or check. It is never deleted: a lock on a deleted file locks nothing."""
-RESTORES = "restores"
-"""Follows the pid of a process that only restores the store after a killed one."""
+"""Tells which process holds the lab. It is never deleted: a lock on a deleted file locks nothing."""
 RESTORE_LIMIT_S = 30.0
 POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class LabHolder:
+    """The process that holds the lab.
+
+    Args:
+        pid: its id.
+        command: as a person would type it.
+        since: ISO 8601, in UTC.
+        restores: whether it only restores the store after a killed one.
+    """
+
+    pid: int
+    command: str
+    since: str
+    restores: bool = False
+
+    @classmethod
+    def of_this_process(cls, *, restores: bool) -> "LabHolder":
+        """Return the holder of a lock that this process takes now."""
+        program = Path(sys.argv[0]).name
+        command = shlex.join(["shop" if program == "__main__.py" else program, *sys.argv[1:]])
+        return cls(os.getpid(), command, datetime.now(UTC).isoformat(timespec="seconds"), restores)
+
+    @property
+    def is_alive(self) -> bool:
+        """Return whether the process still runs; a process that was killed leaves its entry."""
+        try:
+            return psutil.Process(self.pid).create_time() <= datetime.fromisoformat(self.since).timestamp() + 1
+        except psutil.Error:
+            return False
+
+    def describe(self) -> str:
+        """Return who holds the lab, for a message."""
+        return f"pid {self.pid}, `{self.command}`, since {self.since[11:19]} UTC"
+
+
+def find_holder(folder: Path) -> LabHolder | None:
+    """Return the running process that holds the lab; ``None`` if it is free.
+
+    Args:
+        folder: the folder of the restore file.
+    """
+    try:
+        holder = _parse((folder / LOCK_NAME).read_text(encoding="utf-8"))
+    except OSError:
+        return None
+    return holder if holder is not None and holder.is_alive else None
 
 
 @contextmanager
@@ -38,7 +92,7 @@ def claim_lab(folder: Path, *, restores: bool = False) -> Iterator[None]:
     with (folder / LOCK_NAME).open("a+") as file:
         _lock(file)
         file.truncate(0)
-        file.write(f"{os.getpid()} {RESTORES}" if restores else str(os.getpid()))
+        file.write(json.dumps(asdict(LabHolder.of_this_process(restores=restores))))
         file.flush()
         try:
             yield
@@ -59,9 +113,18 @@ def _lock(file: IO[str]) -> None:
             return
         except BlockingIOError:
             file.seek(0)
-            pid, _, purpose = file.read().partition(" ")
-            if purpose != RESTORES or time.monotonic() > deadline:
+            holder = _parse(file.read())
+            if holder is None or not holder.restores or time.monotonic() > deadline:
+                described = holder.describe() if holder else "it has just begun"
                 raise ConfigurationError(
-                    f"Another check or experiment is running (pid {pid}): wait for its end, or stop it first."
+                    f"Another check or experiment is running ({described}): wait for its end, or stop it first."
                 ) from None
         time.sleep(POLL_S)
+
+
+def _parse(text: str) -> LabHolder | None:
+    """Return the holder that a lock file names; ``None`` if it is empty, half written or of an older release."""
+    try:
+        return LabHolder(**json.loads(text))
+    except (ValueError, TypeError):
+        return None

@@ -14,9 +14,9 @@ from shop.lab.store_client import StoreClient
 from shop.lab.strict_model import StrictModel
 
 LINE_EVERY_S = 1.0
-DEFAULT_RATE, MOST_RATE = 40, 500
-"""Visits a second. Two cores share store and load: a higher rate would measure the generator."""
-DEFAULT_SECONDS, MOST_SECONDS = 60, 900
+DEFAULT_RATE = 40
+"""Visits a second."""
+DEFAULT_SECONDS = 60
 PRODUCTS = 300
 CONNECTIONS = 64
 TIMEOUT_S = 5.0

@@ -40,16 +40,16 @@ def figure_rows(result: Result) -> list[tuple[str, list[str]]]:
         if one_request and name in PER_VISIT:
             continue
         cells = [figure_cell(arm, name, unit) for arm in result["arms"]]
-        if any(text != "–" for text in cells):
+        if any(cells):
             rows.append((label, cells))
     return rows
 
 
 def figure_cell(arm: dict[str, Any], name: str, unit: str) -> str:
-    """Return the median of a figure, with its lowest and its highest run."""
+    """Return the median of a figure, with its lowest and its highest run; blank if it was not measured."""
     median = value_of(arm, name)
     if median is None:
-        return "–"
+        return ""
     bounds, write = arm["spread"][name], "{:.1%}".format if unit == "%" else charts.format_number
     spread = f" ({write(bounds['min'])} to {write(bounds['max'])})" if bounds["min"] < bounds["max"] else ""
     return f"{write(median)}{f' {unit}' if unit in ('ms', 's') else ''}{spread}"

@@ -16,7 +16,7 @@ from shop.lab.experiment import LabExperiment
 from shop.lab.figures import FIGURES, LAYERS, ArmObservation, compute_figures, compute_ratios
 from shop.lab.runner import RunRecord
 from shop.lab.statistics import FigureSpread, percentile
-from shop.lab.verdict import RunEvidence, judge, steady_state_drift, steady_state_failure
+from shop.lab.verdict import ExperimentVerdict, RunEvidence, judge, steady_state_drift, steady_state_failure
 
 LATEST = "latest"
 DISTRIBUTION = (1, 5, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.9)
@@ -70,6 +70,8 @@ def build_result(experiment: LabExperiment, record: RunRecord, started: datetime
         "experiment": experiment.name,
         "title": experiment.title,
         "hypothesis": experiment.hypothesis,
+        "teaches": experiment.teaches.strip(),
+        "headline": _headline(experiment, evidence, judgement),
         "verdict": judgement.verdict,
         "reason": judgement.reason,
         "started_at": started.isoformat(timespec="seconds"),
@@ -112,6 +114,24 @@ def build_result(experiment: LabExperiment, record: RunRecord, started: datetime
             "p50_after_ms": _median(record.after.latencies_ms),
         },
         "good_within_ms": good_within,
+    }
+
+
+def _headline(experiment: LabExperiment, evidence: RunEvidence, judgement: ExperimentVerdict) -> dict[str, Any]:
+    """Return the figure that the experiment is about, with its spread and the outcome of its claim."""
+    claim = experiment.headline.claim
+    kind, name, *figure = claim.split()[0].split(".")
+    spread = evidence.ratios[name] if kind == "ratios" else evidence.arms[name][figure[0]]
+    units = {name: measure.unit for name, measure in experiment.arm_driver.measures.items()}
+    units |= {name: one.unit for name, one in FIGURES.items()}
+    return {
+        "claim": claim,
+        "says": experiment.headline.says,
+        "figure": _round(spread.median) if spread else None,
+        "low": _round(spread.low) if spread else None,
+        "high": _round(spread.high) if spread else None,
+        "unit": "" if kind == "ratios" else units[figure[0]],
+        "outcome": next((judged.outcome for judged in judgement.claims if judged.claim == claim), "not measured"),
     }
 
 

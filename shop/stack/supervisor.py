@@ -8,15 +8,17 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from shop.faults import FaultChannel
+from shop.lab_orders import LabOrderChannel
 from shop.stack import log_rotation, process_identity
 from shop.stack.backoff import RestartBackoff
 from shop.stack.console import LogTail, StackConsole
 from shop.stack.faults import SERVERS, ClientSideFault, FaultDispatcher, FaultTarget, build_target
+from shop.stack.lab_commands import LabCommandRunner
 from shop.stack.program import ServerProgram
 from shop.stack.state import ProcessRecord, StateFile
 
@@ -82,6 +84,7 @@ class ProcessSupervisor:
         self._watched: list[_WatchedProcess] = []
         self._targets: dict[str, FaultTarget] = {}
         self._faults: FaultDispatcher | None = None
+        self._lab: LabCommandRunner | None = None
         self._stop_requests = 0
         self._rotated_at = monotonic()
 
@@ -109,6 +112,15 @@ class ProcessSupervisor:
         }
         self._targets = {SERVERS[name]: target for name, target in targets.items()}
         self._faults = FaultDispatcher(channel, {**targets, "mail": ClientSideFault()})
+
+    def accept_lab_orders(self, channel: LabOrderChannel, env: Mapping[str, str]) -> None:
+        """Run the commands that the lab's page orders from now on.
+
+        Args:
+            channel: carries orders and reports.
+            env: added to the environment of a command.
+        """
+        self._lab = LabCommandRunner(channel, self._log_dir / "lab.log", env)
 
     def start(self, programs: Iterable[ServerProgram]) -> None:
         """Start programs; :meth:`wait_until_ready` waits until they answer."""
@@ -168,8 +180,7 @@ class ProcessSupervisor:
         if self._now() - self._rotated_at >= ROTATE_LOGS_EVERY_S:
             self._rotated_at = self._now()
             log_rotation.rotate_all_logs(self._log_dir)
-        for line in self._faults.run_once() if self._faults else ():
-            self._console.say(line)
+        self._follow_requests()
         for watched in self._watched:
             target = self._targets.get(watched.program.name)
             if watched.restart_at is not None:
@@ -188,6 +199,8 @@ class ProcessSupervisor:
     def stop(self) -> None:
         """Stop all servers, last started first. One more signal during the stop kills the server that is stopping."""
         requests = self._stop_requests
+        if self._lab:
+            self._lab.end(self._follow_faults)  # first: it restores the store, and needs the servers for that
         if self._faults:
             self._faults.end()
         while self._watched:
@@ -207,6 +220,15 @@ class ProcessSupervisor:
             self._show_logs()
             self._watched.pop()
             self._save_records()
+
+    def _follow_requests(self) -> None:
+        self._follow_faults()
+        for line in self._lab.run_once() if self._lab else ():
+            self._console.say(line)
+
+    def _follow_faults(self) -> None:
+        for line in self._faults.run_once() if self._faults else ():
+            self._console.say(line)
 
     def _spawn(self, program: ServerProgram) -> _WatchedProcess:
         path = self._log_dir / f"{program.name}.log"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from shop.demo_accounts import ADMIN, DEMO_PASSWORD, SHOPPER
 from shop.errors import ConfigurationError
 from shop.faults import FaultChannel
+from shop.lab_orders import LabOrderChannel
 from shop.settings import Settings
 from shop.stack import directories, edge, endpoints, external_servers, http_servers, ports, postgres, valkey
 from shop.stack.console import StackConsole
@@ -69,6 +70,9 @@ def run_stack(settings: Settings, prepare: Sequence[str], console: StackConsole)
             _start(plan, supervisor, prepare)
             if plan.settings.is_lab:
                 supervisor.accept_faults(FaultChannel(settings.run_dir), settings.var_dir)
+                supervisor.accept_lab_orders(
+                    LabOrderChannel(settings.run_dir), {"SHOP_VAR_DIR": str(settings.var_dir.resolve())}
+                )
             _announce(plan, console)
             state.update(phase="ready")
             supervisor.run()

@@ -47,6 +47,7 @@ def faults(page: Page) -> list[str]:
         "/reset",
         "/lab",
         "/lab/exercises",
+        "/lab/experiments",
         "/lab/mail",
         "/api/docs",
         "/nothing-here",

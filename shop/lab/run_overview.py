@@ -1,0 +1,144 @@
+"""What the page of the experiments shows: experiments by chapter, who holds the lab, and the history of runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from shop.errors import NotFound
+from shop.lab.experiment import CHAPTERS, LabExperiment, load_experiments
+from shop.lab.headline import headline_figure, headline_sentence
+from shop.lab.lab_lock import LabHolder, find_holder
+from shop.lab.progress_file import LabProgress, read_progress
+from shop.lab.report import figure_rows
+from shop.lab.result import LATEST, read_result
+
+SHOWN_RUNS = 30
+
+
+@dataclass(frozen=True)
+class RunEntry:
+    """A run in the history.
+
+    Args:
+        name: of its folder.
+        experiment: its name.
+        title: of the experiment.
+        verdict: its word.
+        sentence: the verdict with the figure and how sure it is.
+        figure: the figure alone; empty if it was not measured.
+        started_at: its start.
+    """
+
+    name: str
+    experiment: str
+    title: str
+    verdict: str
+    sentence: str
+    figure: str
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class ExperimentEntry:
+    """An experiment that can be run; ``latest`` is its newest run."""
+
+    name: str
+    title: str
+    hypothesis: str
+    seconds: int
+    latest: RunEntry | None
+
+
+@dataclass(frozen=True)
+class LabOverview:
+    """The content of the page."""
+
+    chapters: Sequence[tuple[str, Sequence[ExperimentEntry]]]
+    holder: LabHolder | None
+    progress: LabProgress | None
+    history: Sequence[RunEntry]
+
+
+@dataclass(frozen=True)
+class RunDetails:
+    """One run: its entry, its result document, and its table of figures."""
+
+    entry: RunEntry
+    result: dict[str, Any]
+    rows: Sequence[tuple[str, Sequence[str]]]
+    report: Path
+
+
+def load_overview(folder: Path) -> LabOverview:
+    """Return the content of the page.
+
+    Args:
+        folder: ``var/lab``.
+
+    Raises:
+        ConfigurationError: an experiment does not parse.
+    """
+    history = list_runs(folder)
+    latest = {run.experiment: run for run in reversed(history)}
+    chapters = [
+        (title, [_describe(one, latest.get(one.name)) for one in _experiments().values() if one.chapter == chapter])
+        for chapter, title in CHAPTERS.items()
+    ]
+    holder = find_holder(folder)
+    return LabOverview(chapters, holder, read_progress(folder, holder), history[:SHOWN_RUNS])
+
+
+def load_run(folder: Path, name: str) -> RunDetails:
+    """Return one run.
+
+    Args:
+        folder: ``var/lab``.
+        name: of the run's folder.
+
+    Raises:
+        NotFound: there is no such run.
+    """
+    entries = {run.name: run for run in list_runs(folder)}
+    if name not in entries:
+        raise NotFound(f"There is no run {name!r}.")
+    result = read_result(folder / name)
+    return RunDetails(entries[name], result, figure_rows(result), folder / name / "report.html")
+
+
+def list_runs(folder: Path) -> list[RunEntry]:
+    """Return all runs, the newest first; a folder with a damaged result is left out."""
+    homes = [path.parent for path in folder.glob("*/result.json") if path.parent.name != LATEST]
+    runs = [run for home in homes if (run := _read_entry(home, (home / "result.json").stat().st_mtime_ns))]
+    return sorted(runs, key=lambda run: run.started_at, reverse=True)
+
+
+@cache
+def _experiments() -> dict[str, LabExperiment]:
+    """Read the experiments once a process; a changed file is shown after the next start."""
+    return load_experiments()
+
+
+@cache
+def _read_entry(home: Path, changed_ns: int) -> RunEntry | None:
+    """Read a run once for each version of its file: a result has a hundred kilobytes."""
+    try:
+        result = read_result(home)
+        return RunEntry(
+            name=home.name,
+            experiment=result["experiment"],
+            title=result["title"],
+            verdict=result["verdict"],
+            sentence=headline_sentence(result),
+            figure=headline_figure(result),
+            started_at=datetime.fromisoformat(result["started_at"]),
+        )
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _describe(experiment: LabExperiment, latest: RunEntry | None) -> ExperimentEntry:
+    seconds = round(experiment.expected_seconds())
+    return ExperimentEntry(experiment.name, experiment.title, experiment.hypothesis, seconds, latest)
