@@ -1,13 +1,14 @@
 """``bin/shop lab``: lists, shows and runs experiments, and shows their results."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
 import click
+from click.formatting import wrap_text
 from rich.console import Console
 from rich.table import Table
 
@@ -21,6 +22,7 @@ from shop.lab.broken_books import record_new_mismatches
 from shop.lab.drivers.auditor import audit_mismatches
 from shop.lab.experiment import LabExperiment, load_experiment, load_experiments
 from shop.lab.headline import headline_sentence
+from shop.lab.load import GeneratorProcess
 from shop.lab.progress_file import show_progress
 from shop.lab.report import draw_picture, figure_rows, write_report
 from shop.lab.result import LATEST, Result, build_result, find_result, read_result, save_result
@@ -32,6 +34,8 @@ from shop.stack.endpoints import web_url
 
 SUCCESSFUL_VERDICTS = ("confirmed", "look")
 """Verdicts with exit code 0. A look makes no claim, so it cannot fail."""
+VERDICTS = ("confirmed", "refuted", "look", "invalid")
+ALL = "all"
 COLUMNS = 80
 ARMS_A_TABLE = 2
 """A figure with its spread takes up to 26 columns."""
@@ -52,8 +56,19 @@ lab.add_command(demo)
 def list_(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """List the experiments."""
     experiments = load_experiments().values()
-    document = [{"name": one.name, "title": one.title, "seconds": round(one.expected_seconds())} for one in experiments]
-    text = "\n".join(f"{one.name:<20} {one.title} (about {one.expected_seconds():.0f} s)" for one in experiments)
+    document = [
+        {
+            "name": one.name,
+            "title": one.title,
+            "seconds": round(one.expected_seconds()),
+            "quick_seconds": round(one.in_quick_form().expected_seconds()),
+        }
+        for one in experiments
+    ]
+    text = "\n".join(
+        f"{one['name']:<22} {one['seconds']:>4} s, quick {one['quick_seconds']:>3} s  {one['title']}"
+        for one in document
+    )
     emit(document, text, as_json=as_json)
 
 
@@ -74,35 +89,81 @@ def show(name: str, as_json: bool) -> None:  # noqa: FBT001
     text = (
         f"{experiment.title}\n\n{experiment.hypothesis}\n\n{experiment.teaches.strip()}\n\nArms\n{arms}\n\n"
         f"Steady state: {experiment.steady_state.says}\n{verdict}\n"
-        f"Takes about {experiment.expected_seconds():.0f} s: bin/shop lab run {experiment.name}"
+        f"Takes about {experiment.expected_seconds():.0f} s: bin/shop lab run {experiment.name}\n"
+        f"Quick, about {experiment.in_quick_form().expected_seconds():.0f} s: bin/shop lab run {experiment.name} --quick"
     )
     emit(experiment.model_dump(mode="json"), text, as_json=as_json)
 
 
 @lab.command()
 @click.argument("name")
+@click.option("--quick", is_flag=True, help="The quick form: fewer arms, shorter phases, still two runs in turn.")
 @click.option("--runs", type=click.IntRange(1, 20), help="Measurements of each arm.  [default: as in its file]")
 @click.option("--duration", type=click.FloatRange(2, 300), help="Seconds of one measurement.")
 @click.option("--url", help="Address of the store.  [default: the running stack]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
-def run(name: str, runs: int | None, duration: float | None, url: str | None, as_json: bool) -> None:  # noqa: FBT001
-    """Run an experiment on the running store.
+def run(
+    name: str,
+    quick: bool,  # noqa: FBT001
+    runs: int | None,
+    duration: float | None,
+    url: str | None,
+    as_json: bool,  # noqa: FBT001
+) -> None:
+    """Run an experiment on the running store, or `all` of them, one after the other.
 
     Exit code 0: confirmed, or a look (a single run makes no claim); 1: refuted or invalid; 2: cannot run.
     """
-    experiment = _load_experiment(name).with_duration(duration, runs)
+    chosen = list(load_experiments().values()) if name == ALL else [_load_experiment(name)]
+    forms = [(one.in_quick_form() if quick else one).with_duration(duration, runs) for one in chosen]
     settings = load_settings()
+    address = url or web_url(settings)
+    if len(forms) > 1:
+        _note(f"{len(forms)} experiments, about {sum(one.expected_seconds() for one in forms) / 60:.0f} min.", as_json)
+    results = []
+    for number, experiment in enumerate(forms, start=1):
+        if len(forms) > 1:
+            _note(f"{number} of {len(forms)}: {experiment.name}", as_json)
+        result, home = _run_one(experiment, address, _lab_dir(settings), quiet=as_json)
+        results.append(result)
+        if len(forms) == 1 and not as_json:
+            _print_result(result, home)
+    if as_json:
+        emit(results if name == ALL else results[0], "", as_json=True)
+    elif name == ALL:
+        print_summary(results)
+    if any(result["verdict"] not in SUCCESSFUL_VERDICTS for result in results):
+        sys.exit(EXIT_FAILED)
+
+
+def _run_one(experiment: LabExperiment, address: str, folder: Path, *, quiet: bool) -> tuple[Result, Path]:
+    """Run one experiment; end the command if it was stopped or could not run."""
     try:
-        result, home = _measure(experiment, StoreClient(url or web_url(settings)), _lab_dir(settings), quiet=as_json)
+        return _measure(experiment, StoreClient(address), folder, quiet=quiet)
     except ExperimentInterrupted as stop:
         click.echo("shop: interrupted; all faults are cleared, and all switches have their earlier values.", err=True)
         sys.exit(SIGNAL_EXIT + stop.number)
     except ServiceUnavailable as error:
         click.echo(f"shop: {error.detail}", err=True)
         sys.exit(EXIT_FAILED)
-    emit(result, "", as_json=True) if as_json else _print_result(result, home)
-    if result["verdict"] not in SUCCESSFUL_VERDICTS:
-        sys.exit(EXIT_FAILED)
+
+
+def _note(text: str, quiet: bool) -> None:  # noqa: FBT001 - as in the option
+    if not quiet:
+        click.echo(text, err=True)
+
+
+def print_summary(results: Sequence[Result]) -> None:
+    """Print one page: each verdict with the one figure that the experiment is about."""
+    for verdict in VERDICTS:
+        of_verdict = [result for result in results if result["verdict"] == verdict]
+        if not of_verdict:
+            continue
+        click.echo(f"\n{click.style(verdict, bold=True, fg=COLOURS.get(verdict, 'yellow'))} ({len(of_verdict)})")
+        for result in of_verdict:
+            text = headline_sentence(result)
+            reason = f" {result['reason']}" if verdict == "invalid" else ""
+            click.echo(wrap_text(f"{result['experiment']}: {text}{reason}", COLUMNS, "  ", "    "))
 
 
 @lab.command()
@@ -162,8 +223,14 @@ def _measure(experiment: LabExperiment, store: StoreClient, folder: Path, *, qui
             recorded = record_new_mismatches(experiment.name, folder, mismatches, started, _warn)
         progress = ExperimentBar if sys.stderr.isatty() else PhaseLines
         watcher = SilentWatcher() if quiet else progress(experiment.expected_seconds())
-        with recorded, restored as before, watcher, show_progress(folder, experiment.expected_seconds()) as file:
-            record = ExperimentRunner(experiment, store, BothWatchers(watcher, file)).run()
+        with (
+            recorded,
+            restored as before,
+            watcher,
+            show_progress(folder, experiment.expected_seconds()) as file,
+            GeneratorProcess() as generator,
+        ):
+            record = ExperimentRunner(experiment, store, BothWatchers(watcher, file), generator.run_phase).run()
         result = build_result(experiment, record, started, before)
     finally:
         store.close()

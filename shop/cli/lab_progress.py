@@ -73,6 +73,7 @@ class ExperimentBar(SilentWatcher):
     """
 
     def __init__(self, seconds: float) -> None:
+        click.echo(f"Takes about {seconds:.0f} s, longer on a busy machine.", err=True)
         columns = (BarColumn(bar_width=30), TimeRemainingColumn(), TextColumn("{task.description}"))
         self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
         self._task = self._progress.add_task("starting", total=seconds)

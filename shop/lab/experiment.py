@@ -7,6 +7,7 @@ Source: Basiri et al., "Chaos Engineering" (IEEE Software, 2016): steady state f
 
 import re
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +23,7 @@ from shop.lab.drivers.driver_context import PHASE_START_S, ArmDriver
 from shop.lab.figures import FIGURES, RATIO
 from shop.lab.headline import Headline
 from shop.lab.load import ShopperVisit
+from shop.lab.quick_form import CALIBRATION_S, NOISE_MS, SETTLE_S, STEADY_RATE, STEADY_S, QuickForm
 from shop.lab.strict_model import StrictModel
 from shop.settings import PROJECT_ROOT
 
@@ -141,9 +143,11 @@ class LabExperiment(StrictModel):
     """Store parameters that every arm sets."""
     arms: tuple[ExperimentArm, ...] = Field(min_length=2, max_length=8)
     """The arm without the pattern first."""
-    ratios: dict[str, str] = Field(min_length=1)
+    ratios: dict[str, str] = Field(default_factory=dict)
     charts: tuple[FigureChart, ...] = ()
     verdict: VerdictRules
+    quick: QuickForm | None
+    """Its quick form; ``None`` in the quick form itself."""
 
     @model_validator(mode="after")
     def _has_known_names(self) -> Self:
@@ -160,9 +164,71 @@ class LabExperiment(StrictModel):
             raise ValueError(f"no such arm: {', '.join(sorted(missing))}")
         if missing := figures - FIGURES.keys() - set(self.arm_driver.measures):
             raise ValueError(f"no such figure: {', '.join(sorted(missing))}")
+        if self.quick is not None:
+            self._check_quick_form(self.quick)
         if not self.workload.visits and not all(arm.visits for arm in self.arms):
             raise ValueError("give visits in the workload or in every arm")
         return self
+
+    def _check_quick_form(self, quick: QuickForm) -> None:
+        if missing := set(quick.arms) - {arm.name for arm in self.arms}:
+            raise ValueError(f"quick: no such arm: {', '.join(sorted(missing))}")
+        if self.headline.claim not in self._claims_about(quick.arms):
+            raise ValueError("quick: the headline's claim needs an arm that the quick form leaves out")
+        self.in_quick_form()
+
+    def _claims_about(self, arms: Collection[str]) -> list[str]:
+        """Return the claims that need no arm but these."""
+        return [claim for claim in self.verdict.all_claims if self._arms_of(claim) <= set(arms)]
+
+    def _arms_of(self, claim: str) -> set[str]:
+        """Return the arms that a claim needs."""
+        kind, name = claim.split()[0].split(".")[:2]
+        if kind == "arms":
+            return {name}
+        ratio = RATIO.fullmatch(self.ratios[name])
+        return {ratio["top"], ratio["bottom"]} if ratio else set()
+
+    def in_quick_form(self) -> "LabExperiment":
+        """Return the quick form: fewer arms, shorter phases, and at least two runs."""
+        if (quick := self.quick) is None:
+            return self
+        arms = [self.arm(name) for name in quick.arms]
+        claims = self._claims_about(quick.arms)
+        rules, phases, workload = self.verdict, self.phases, self.workload
+        ratios = {
+            name: text for name, text in self.ratios.items() if self._arms_of(f"ratios.{name} >= 0") <= {*quick.arms}
+        }
+        steady_arm = self.steady_state.arm if self.steady_state.arm in quick.arms else quick.arms[-1]
+        calibrate = workload.calibrate
+        return self.with_changes(
+            quick=None,
+            arms=tuple(_hasten(arm, quick) for arm in arms),
+            ratios=ratios,
+            parameters={**self.parameters, **quick.parameters},
+            driver_params={**self.driver_params, **quick.driver_params},
+            verdict=rules.with_changes(
+                **{
+                    kind: tuple(claim for claim in getattr(rules, kind) if claim in claims)
+                    for kind in ("problem_when", "correct_when", "confirmed_when")
+                }
+            ),
+            steady_state=self.steady_state.with_changes(
+                arm=steady_arm, duration_s=STEADY_S, rate=STEADY_RATE, noise_ms=NOISE_MS
+            ),
+            phases=phases.with_changes(
+                runs=quick.runs,
+                settle_s=SETTLE_S,
+                edge_settle_s=0.0,
+                warm_up_s=quick.warm_up_s,
+                open_s=quick.open_s,
+                closed_s=quick.closed_s,
+            ),
+            workload=workload.with_changes(
+                products=quick.products or workload.products,
+                calibrate=calibrate and calibrate.with_changes(duration_s=CALIBRATION_S),
+            ),
+        )
 
     def _names_in_expressions(self) -> tuple[set[str], set[str]]:
         """Return the arms and the figures that ratios, claims and charts name."""
@@ -267,6 +333,12 @@ class LabExperiment(StrictModel):
             for arm in self.arms
         )
         return steady_s + calibration_s + phases.runs * arms_s
+
+
+def _hasten(arm: ExperimentArm, quick: QuickForm) -> ExperimentArm:
+    """Return an arm whose scheduled faults come sooner."""
+    actions = [action.with_changes(at_s=action.at_s * quick.actions_share) for action in arm.actions]
+    return arm.with_changes(actions=tuple(actions))
 
 
 def parse_experiment(text: str, source: str) -> LabExperiment:

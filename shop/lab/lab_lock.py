@@ -48,7 +48,7 @@ class LabHolder:
     def of_this_process(cls, *, restores: bool) -> "LabHolder":
         """Return the holder of a lock that this process takes now."""
         program = Path(sys.argv[0]).name
-        command = shlex.join(["shop" if program == "__main__.py" else program, *sys.argv[1:]])
+        command = shlex.join(["bin/shop" if program in ("__main__.py", "shop") else program, *sys.argv[1:]])
         return cls(os.getpid(), command, datetime.now(UTC).isoformat(timespec="seconds"), restores)
 
     @property

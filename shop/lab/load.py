@@ -4,12 +4,15 @@ The generator shares no interpreter with the progress bar, and its own CPU time 
 is the bottleneck measures itself and not the store.
 """
 
+import os
+import selectors
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import IO, Literal, Self
 
 from pydantic import Field
 
@@ -23,6 +26,7 @@ LAG_LIMIT_MS = 25.0
 """If the 95th percentile of release delays is above this, the generator did not keep its schedule."""
 PROGRESS_EVERY_S = 0.1
 EXIT_GRACE_S = 15.0
+READ_BYTES = 1 << 20
 
 
 class ShopperVisit(StrictModel):
@@ -173,3 +177,80 @@ def _collect_samples(process: "subprocess.Popen[str]", limit_s: float, tick: Cal
     if process.returncode != 0:
         raise ServiceUnavailable(f"The load generator failed: {errors.strip().splitlines()[-1:] or process.returncode}")
     return LoadSamples.model_validate_json(output)
+
+
+class GeneratorProcess:
+    """A load generator that stays for all phases of an experiment: only its first phase waits for its start.
+
+    A context manager; the process ends with the block.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._errors: IO[bytes] | None = None
+
+    def run_phase(self, phase: LoadPhase, tick: Callable[[], None] = lambda: None) -> LoadSamples:
+        """Run one phase and wait for its end.
+
+        Args:
+            phase: the load.
+            tick: called about ten times a second meanwhile.
+
+        Raises:
+            ServiceUnavailable: the generator failed.
+        """
+        process = self._process or self._start()
+        assert process.stdin is not None  # noqa: S101 - as ordered below
+        assert process.stdout is not None  # noqa: S101
+        try:
+            process.stdin.write(phase.model_dump_json().encode() + b"\n")
+            process.stdin.flush()
+        except BrokenPipeError:
+            raise self._failure() from None
+        limit_s = phase.duration_s + phase.timeout_s + EXIT_GRACE_S
+        return LoadSamples.model_validate_json(self._read_line(process.stdout, limit_s, tick))
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - it stays open until the end of the block
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "shop.lab.load_generator", "--stay"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            start_new_session=True,  # Ctrl-C stops the experiment, and the experiment then stops its generator
+        )
+        return self._process
+
+    def _read_line(self, output: IO[bytes], limit_s: float, tick: Callable[[], None]) -> bytes:
+        deadline = time.monotonic() + limit_s
+        parts: list[bytes] = []
+        with selectors.DefaultSelector() as selector:
+            selector.register(output, selectors.EVENT_READ)
+            while not parts or not parts[-1].endswith(b"\n"):
+                if selector.select(PROGRESS_EVERY_S):
+                    parts.append(os.read(output.fileno(), READ_BYTES))
+                    if not parts[-1]:
+                        raise self._failure()
+                else:
+                    tick()
+                if time.monotonic() > deadline:
+                    raise ServiceUnavailable("The load generator did not end in time.")
+        return b"".join(parts)
+
+    def _failure(self) -> ServiceUnavailable:
+        assert self._process is not None  # noqa: S101 - it was started
+        assert self._errors is not None  # noqa: S101
+        exit_code = self._process.wait()
+        self._errors.seek(0)
+        last = self._errors.read().decode(errors="replace").strip().splitlines()[-1:]
+        return ServiceUnavailable(f"The load generator failed: {last or exit_code}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+        if self._errors is not None:
+            self._errors.close()

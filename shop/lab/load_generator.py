@@ -1,4 +1,4 @@
-"""The load generator, a process of its own: reads a phase from stdin, offers the load, writes the samples to stdout.
+"""The load generator, a process of its own: reads phases from stdin, offers the load, writes the samples to stdout.
 
 It keeps every latency: percentiles are computed from the raw samples, once, at the end.
 """
@@ -215,12 +215,14 @@ def exit_with_parent(parent: int) -> None:
 
 
 def main() -> None:
-    """Run the phase that stdin describes."""
+    """Run the phase that stdin describes; with ``--stay``, one phase a line until stdin ends."""
     parent = os.getppid()
-    phase = LoadPhase.model_validate_json(sys.stdin.read())
-    check_loopback(phase.base_url)
     gevent.spawn(exit_with_parent, parent)
-    sys.stdout.write(generate_load(phase).model_dump_json())
+    for line in sys.stdin if "--stay" in sys.argv[1:] else [sys.stdin.read()]:
+        phase = LoadPhase.model_validate_json(line)
+        check_loopback(phase.base_url)
+        sys.stdout.write(generate_load(phase).model_dump_json() + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -36,7 +36,8 @@ def _section(experiment: LabExperiment) -> str:
     exception = f" other than {tolerated}" if tolerated else ""
     return f"""## {experiment.title}
 
-`bin/shop lab run {experiment.name}`, about {experiment.expected_seconds():.0f} s
+`bin/shop lab run {experiment.name}`, about {experiment.expected_seconds():.0f} s; with `--quick`, about \
+{experiment.in_quick_form().expected_seconds():.0f} s
 
 **Hypothesis.** {experiment.hypothesis}
 

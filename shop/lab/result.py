@@ -69,6 +69,7 @@ def build_result(experiment: LabExperiment, record: RunRecord, started: datetime
     return {
         "experiment": experiment.name,
         "title": experiment.title,
+        "form": "full" if experiment.quick else "quick",
         "hypothesis": experiment.hypothesis,
         "teaches": experiment.teaches.strip(),
         "headline": _headline(experiment, evidence, judgement),

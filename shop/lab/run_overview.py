@@ -49,6 +49,7 @@ class ExperimentEntry:
     title: str
     hypothesis: str
     seconds: int
+    quick_seconds: int
     latest: RunEntry | None
 
 
@@ -140,5 +141,5 @@ def _read_entry(home: Path, changed_ns: int) -> RunEntry | None:
 
 
 def _describe(experiment: LabExperiment, latest: RunEntry | None) -> ExperimentEntry:
-    seconds = round(experiment.expected_seconds())
-    return ExperimentEntry(experiment.name, experiment.title, experiment.hypothesis, seconds, latest)
+    seconds, quick = (round(one.expected_seconds()) for one in (experiment, experiment.in_quick_form()))
+    return ExperimentEntry(experiment.name, experiment.title, experiment.hypothesis, seconds, quick, latest)

@@ -81,7 +81,7 @@ def create_pages(services: ExperimentsPageServices) -> Blueprint:
 
     @pages.post("/run")
     def run() -> ResponseReturnValue:
-        return send(run_order(request.form.get("experiment", ""), quick=False))
+        return send(run_order(request.form.get("experiment", ""), quick=request.form.get("form") != "full"))
 
     @pages.post("/load")
     def load() -> ResponseReturnValue:
@@ -99,7 +99,7 @@ def create_pages(services: ExperimentsPageServices) -> Blueprint:
     def download(name: str) -> ResponseReturnValue:
         path = services.load_run(name).report
         if not path.is_file():
-            raise NotFound(f"The run {name!r} has no report: `shop lab report {name}` writes it.")
+            raise NotFound(f"The run {name!r} has no report: `bin/shop lab report {name}` writes it.")
         # An attachment: the report has its style inside, which the policy of the store's pages forbids.
         headers = {**NO_STORE_HEADERS, "Content-Disposition": f"attachment; filename={name}.html"}
         return Response(path.read_bytes(), mimetype="text/html", headers=headers)

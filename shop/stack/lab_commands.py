@@ -82,7 +82,7 @@ class LabCommandRunner:
                 start_new_session=True,
             )
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        command = shlex.join(("shop", "lab", *order.words))
+        command = shlex.join(("bin/shop", "lab", *order.words))
         self._report = LabOrderReport("running", command, since, self._process.pid)
         return ""
 

@@ -235,6 +235,21 @@ def test_the_generator_counts_queries_hits_and_errors(store):
     assert not any(failed.succeeded)
 
 
+def test_one_generator_offers_several_phases(store):
+    screen = ShopperVisit(name="screen", paths=("/livez",))
+    phase = LoadPhase(base_url=store.base_url, mode="open", rate=40, duration_s=0.1, concurrency=4, visits=(screen,))
+    ticks = []
+    with load.GeneratorProcess() as generator:
+        first = generator.run_phase(phase, lambda: ticks.append(1))
+        second = generator.run_phase(phase.model_copy(update={"duration_s": 0.2}), lambda: ticks.append(1))
+        assert all(first.succeeded)
+        assert all(second.succeeded)
+        assert second.calls == second.offered, "each phase has its own samples"
+        assert ticks
+        with pytest.raises(ServiceUnavailable, match="The load generator failed"):
+            generator.run_phase(phase.model_copy(update={"base_url": "http://192.0.2.1"}))
+
+
 def test_a_stopped_store_is_a_missing_prerequisite(tmp_path):
     command = [
         sys.executable,

@@ -59,7 +59,7 @@ def has_printed(tmp_path):
 
 def test_an_order_runs_and_its_end_is_reported(channel):
     begun = channel.send(run_order("cache-aside", quick=False))
-    assert (begun.state, begun.command) == ("running", "shop lab run cache-aside")
+    assert (begun.state, begun.command) == ("running", "bin/shop lab run cache-aside")
     until(lambda: channel.report().state == "ended", PATIENCE_S)
     ended = channel.report()
     assert (ended.exit_code, ended.last_line) == (2, "no store answers")
@@ -67,7 +67,7 @@ def test_an_order_runs_and_its_end_is_reported(channel):
 
 def test_a_second_order_is_refused_while_one_runs_and_an_abort_ends_it(channel, tmp_path):
     channel.send(load_order("20", "60"))
-    with pytest.raises(StateConflict, match="`shop lab load --rate 20 --seconds 60` is running"):
+    with pytest.raises(StateConflict, match="`bin/shop lab load --rate 20 --seconds 60` is running"):
         channel.send(run_order("cache-aside", quick=False))
     until(lambda: has_printed(tmp_path), PATIENCE_S)
     channel.send(LabOrder("abort"))

@@ -107,3 +107,42 @@ def test_steady_state_is_measured_when_edge_has_dealt_with_flip():
     phases = experiments["flash-sale"].phases
     assert phases.settle_s + experiments["flash-sale"].edge_settle_s > STALE_WORKER_S + REPEAT_S
     assert experiments["cache-aside"].edge_settle_s == 0  # its steady state has no edge
+
+
+@pytest.mark.parametrize("experiment", load_experiments().values(), ids=lambda one: one.name)
+def test_every_quick_form_repeats_and_keeps_the_headline(experiment):
+    quick = experiment.in_quick_form()
+    assert quick.phases.runs >= 2, "one run claims nothing"
+    assert quick.headline.claim in quick.verdict.all_claims
+    assert quick.expected_seconds() < experiment.expected_seconds()
+    assert quick.in_quick_form() is quick
+
+
+def test_a_quick_form_leaves_out_claims_about_missing_arms():
+    stampede = load_experiments()["cache-stampede"]
+    quick = stampede.in_quick_form()
+    assert "arms.lock.cold_loads <= 1" in stampede.verdict.all_claims
+    assert "arms.lock.cold_loads <= 1" not in quick.verdict.all_claims
+    assert [arm.name for arm in quick.arms] == ["none", "lock-early"]
+
+
+def test_a_quick_form_brings_scheduled_faults_forward():
+    loss = load_experiments()["cache-loss"]
+    killed = loss.in_quick_form().arm("killed")
+    assert [action.at_s for action in killed.actions] == [
+        action.at_s * loss.quick.actions_share for action in loss.arm("killed").actions
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "replacement", "message"),
+    [
+        ('arms = ["off", "on"]', 'arms = ["off", "of"]', "quick: no such arm: of"),
+        ('arms = ["off", "on"]', 'arms = ["off", "classic"]', "needs an arm that the quick form leaves out"),
+        ('arms = ["off", "on"]', 'arms = ["off", "on"]\nruns = 1', "quick.runs"),
+    ],
+)
+def test_a_mistake_in_a_quick_form_is_reported(text, replacement, message):
+    assert text in CACHE_ASIDE
+    with pytest.raises(ConfigurationError, match=message):
+        parse_experiment(CACHE_ASIDE.replace(text, replacement), "bad.toml")

@@ -7,9 +7,12 @@ from typing import Any
 from pydantic import Field
 
 from shop.lab.arms import ExperimentArm, PhaseLengths
-from shop.lab.drivers.driver_context import GENERATOR_START_S, DriverContext, DriverMeasure, DriverResult
+from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
 from shop.lab.strict_model import StrictModel
 from shop.switches.parameters import TTL_SCALE
+
+FILL_S = 1.5
+"""About how long it takes to fill the cache, and the reads after the load."""
 
 
 class AvalancheParams(StrictModel):
@@ -42,7 +45,8 @@ class AvalancheDriver:
 
     def expected_seconds(self, params: AvalancheParams, phases: PhaseLengths) -> float:
         """Return about how long an arm takes in one run."""
-        return params.ttl_s * (1 + 2 * params.jitter) + 5 + GENERATOR_START_S
+        lead_s = params.ttl_s * params.jitter + 1.0
+        return params.ttl_s + lead_s + 1.0 + FILL_S
 
     def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return nothing to change: the lifetime gives the length."""

@@ -13,9 +13,9 @@ from shop.lab.arms import ExperimentArm, PhaseLengths, ScheduledAction
 from shop.lab.load import LoadPhase, LoadSamples
 from shop.lab.store_client import StoreClient
 
-PHASE_START_S = 0.7
-"""The usual time until a load generator has started; every phase starts one of its own."""
-GENERATOR_START_S = 1.5
+PHASE_START_S = 0.1
+"""The usual time until the load of a phase begins: its generator runs already."""
+GENERATOR_START_S = 0.5
 """The same on a busy machine, as an upper bound: actions are timed from the end of it."""
 
 Measures = Mapping[str, float | None]

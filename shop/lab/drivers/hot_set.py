@@ -6,13 +6,11 @@ from typing import Any
 from pydantic import Field
 
 from shop.lab.arms import ExperimentArm, PhaseLengths
-from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
+from shop.lab.drivers.driver_context import PHASE_START_S, DriverContext, DriverMeasure, DriverResult
 from shop.lab.load import LoadSamples, merge_samples
 from shop.lab.strict_model import StrictModel
 from shop.switches.parameters import CACHE_MEMORY
 
-LOAD_START_S = 1.0
-"""The time until a load without actions begins."""
 STEPS = 8
 """The most steps; each has a name, so that a claim can name it."""
 
@@ -41,7 +39,7 @@ class HotSet:
 
     def expected_seconds(self, params: HotSetParams, phases: PhaseLengths) -> float:
         """Return about how long an arm takes in one run."""
-        return len(params.limits_mb) * (params.fill_s + params.measure_s + 2 * LOAD_START_S)
+        return len(params.limits_mb) * (params.fill_s + params.measure_s + 2 * PHASE_START_S)
 
     def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return lengths of the steps that add up to so many seconds."""
