@@ -90,7 +90,7 @@ def show(name: str, as_json: bool) -> None:  # noqa: FBT001
         f"{experiment.title}\n\n{experiment.hypothesis}\n\n{experiment.teaches.strip()}\n\nArms\n{arms}\n\n"
         f"Steady state: {experiment.steady_state.says}\n{verdict}\n"
         f"Takes about {experiment.expected_seconds():.0f} s: bin/shop lab run {experiment.name}\n"
-        f"Quick, about {experiment.in_quick_form().expected_seconds():.0f} s: bin/shop lab run {experiment.name} --quick"
+        f"With --quick about {experiment.in_quick_form().expected_seconds():.0f} s."
     )
     emit(experiment.model_dump(mode="json"), text, as_json=as_json)
 
