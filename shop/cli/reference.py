@@ -3,7 +3,8 @@
 Some pages are generated whole. In all other pages, only the text between a marker and its end is generated:
 ``<!-- figure: cache-aside -->`` is the run stored in ``docs/figures/cache-aside.json``, ``<!-- table: calls -->`` a
 table from the code or over all stored runs, ``<!-- chapter: week -->`` and ``<!-- practice: cache-aside -->`` the
-exercises of a chapter and of a pattern. A test compares, so the docs always agree with the code.
+exercises of a chapter and of a pattern, ``<!-- steps: read -->`` the steps of the drawing ``docs/drawings/read.mmd``. A
+test compares, so the docs always agree with the code.
 """
 
 import json
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from shop.cli import reference_tables
+from shop.cli import reference_drawings, reference_tables
 from shop.cli.reference_exercises import chapter_table, practice_list
 from shop.exercises.definition import ExerciseDefinition, load_definitions
 from shop.lab import markdown_table, report
@@ -25,7 +26,8 @@ from shop.settings import PROJECT_ROOT
 DOCS = PROJECT_ROOT / "docs"
 FIGURES = DOCS / "figures"
 PATTERNS = DOCS / "patterns"
-REGION = re.compile(r"(<!-- (figure|table|chapter|practice): ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+DRAWINGS = DOCS / "drawings"
+REGION = re.compile(r"(<!-- (figure|table|chapter|practice|steps): ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 TABLES: Mapping[str, Callable[[Mapping[str, Result]], str]] = {
     "calls": lambda runs: reference_tables.api_calls_table(),
     "refusals": lambda runs: reference_tables.problems_table(),
@@ -45,7 +47,7 @@ def build_pages() -> dict[Path, str]:
     """Return every file that is generated, whole or in part, with its new text.
 
     Raises:
-        KeyError: a marker names a figure, table, chapter or pattern that does not exist.
+        KeyError: a marker names a figure, table, chapter, pattern or drawing that does not exist.
     """
     runs, experiments = load_runs(), load_experiments().values()
     whole = {
@@ -54,16 +56,26 @@ def build_pages() -> dict[Path, str]:
         DOCS / "reference" / "switches.md": reference_tables.switches_page(PATTERNS, experiments),
     }
     pictures = {DOCS / "images" / f"{name}.svg": f"{report.draw_picture(run)}\n" for name, run in runs.items()}
+    drawings = {
+        DOCS / "images" / f"{name}.svg": f"{reference_drawings.draw(drawing, name)}\n"
+        for name, drawing in load_drawings().items()
+    }
     pages = [PROJECT_ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
     exercises = list(load_definitions().values())
     texts = {page: page.read_text(encoding="utf-8") for page in pages if page not in whole}
     in_part = {page: fill_regions(text, runs, exercises) for page, text in texts.items()}
-    return {**whole, **pictures, **in_part}
+    return {**whole, **pictures, **drawings, **in_part}
 
 
 def load_runs() -> dict[str, Result]:
     """Return the stored runs of the docs, by name."""
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FIGURES.glob("*.json"))}
+
+
+def load_drawings() -> dict[str, reference_drawings.SequenceDiagram]:
+    """Return the drawings of the docs, by name."""
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(DRAWINGS.glob("*.mmd"))}
+    return {name: reference_drawings.parse(text) for name, text in texts.items()}
 
 
 def fill_regions(text: str, runs: Mapping[str, Result], exercises: Sequence[ExerciseDefinition]) -> str:
@@ -79,6 +91,7 @@ def fill_regions(text: str, runs: Mapping[str, Result], exercises: Sequence[Exer
         "table": lambda name: TABLES[name](runs),
         "chapter": lambda name: chapter_table(name, exercises),
         "practice": lambda name: practice_list(name, exercises),
+        "steps": lambda name: reference_drawings.steps_table(load_drawings()[name], PROJECT_ROOT),
     }
 
     def generate(region: re.Match[str]) -> str:
