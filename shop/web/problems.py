@@ -115,10 +115,13 @@ def problem_document(
 
 
 def error_page(status: int, detail: str, retry_after: int | None = None) -> Response:
-    """Build an error page for people."""
-    html = render_template(
-        "error.html", status=status, title=HTTPStatus(status).phrase, detail=detail, id=correlation.request_id.get()
-    )
+    """Build an error page for people: without the menu if the menu's own data cannot be read."""
+    title = HTTPStatus(status).phrase
+    values = {"status": status, "title": title, "detail": detail, "id": correlation.request_id.get()}
+    try:
+        html = render_template("error.html", **values)
+    except errors.ShopError:  # an exception here would turn a 404 into a 500
+        html = render_template("error.html", **values, nav=[])
     return _finish(make_response(html, status), status, retry_after)
 
 

@@ -7,8 +7,9 @@ import pytest
 from flask import Flask, render_template, render_template_string
 
 from shop.clock import FakeClock
+from shop.errors import ServiceUnavailable
 from shop.money import Money
-from shop.web import assets, template_filters
+from shop.web import assets, problems, template_filters
 from shop.web.schemas import MoneySchema
 
 WEB = Path(template_filters.__file__).parent
@@ -238,6 +239,17 @@ def test_server_error_page_renders_without_any_server(app):
     with app.test_request_context("/"):
         html = render_template("error.html", status=503, title="T", detail="D", id="r-1")
     assert "Something went wrong on our side" in html
+
+
+def test_client_error_keeps_its_status_while_the_menu_cannot_be_read(app):
+    def raise_unavailable() -> list[object]:
+        raise ServiceUnavailable("The database is away; try again.")
+
+    app.jinja_env.globals["departments"] = raise_unavailable
+    problems.install(app)
+    response = app.test_client().get("/nowhere")
+    assert response.status_code == 404
+    assert "There is nothing at this address." in response.text
 
 
 def test_page_without_a_menu_loads_the_departments(app):
