@@ -3,8 +3,10 @@
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
@@ -19,6 +21,9 @@ from shop.exercises.exercise_list import Definitions
 from shop.exercises.progress import ProgressFile
 from shop.exercises.progress_export import UnreadableExport, build_export, export_file_name, read_export, validate_name
 from shop.settings import load_settings
+
+FORM: Any = {"box": SIMPLE_HEAD, "show_edge": False, "pad_edge": False, "padding": (0, 1, 0, 0)}
+"""So little between the columns that all of them fit into 80 characters."""
 
 
 @click.command()
@@ -78,11 +83,14 @@ def _print_report(definitions: Definitions, report: ClassReport) -> None:
         return
     console = Console()
     totals = {chapter: sum(one.chapter == chapter for one in definitions.values()) for chapter in CHAPTERS}
-    table = Table(Column("learner", min_width=16), *CHAPTERS, "begun", "gave up", "checks", "hints", "last pass")
+    whole = (Column(title, no_wrap=True) for title in ("checks", "hints", "last pass"))
+    chapters = (Column(title, no_wrap=True) for title in CHAPTERS)
+    table = Table("learner", *chapters, "begun", "gave up", *whole, **FORM)
     for row in report.learners:
         table.add_row(*map(escape, _cells(row, totals)))
     console.print(table)
-    exercises = Table("exercise", "passed", "begun", "gave up", "stopped at")
+    console.print()
+    exercises = Table("exercise", "passed", "begun", "gave up", "stopped at", **FORM)
     for one in report.exercises:
         stops = ", ".join(f"{name} {count}" for name, count in one.stopped_at.items())
         cells = (f"{one.label} {one.title}", str(one.passed), str(one.begun), str(one.gave_up), stops)

@@ -1,6 +1,7 @@
 """The file that a learner hands in: progress and answers, without personal data but a name that she gives.
 
-It has no path, no address and no host name. The answers are the text files that the learner wrote in an exercise.
+It has no path, no address and no host name. The answers are the text files that the learner wrote or changed in an
+exercise; an untouched one is left out.
 """
 
 import re
@@ -14,6 +15,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_core import from_json
 
 from shop.errors import ConfigurationError
+from shop.exercises.definition import EXERCISES, ExerciseDefinition
 from shop.exercises.exercise_list import Definitions
 from shop.exercises.progress import VERSION as PROGRESS_VERSION
 from shop.exercises.progress import ExerciseProgress, ProgressDocument
@@ -84,7 +86,7 @@ def build_export(
         name: of the learner; may be empty.
         now: the time.
     """
-    answers = {slug: read_answers(exercises_dir / one.name) for slug, one in definitions.items()}
+    answers = {slug: _own_answers(one, exercises_dir / one.name) for slug, one in definitions.items()}
     return ProgressExport(
         store=metadata.version("shop"),
         name=validate_name(name),
@@ -92,6 +94,14 @@ def build_export(
         progress=ProgressDocument(exercises=dict(progress)),
         answers={slug: files for slug, files in answers.items() if files},
     )
+
+
+def _own_answers(definition: ExerciseDefinition, folder: Path) -> dict[str, str]:
+    untouched = {definition.file: definition.page(definition.file)} if definition.file else {}
+    if definition.audit is not None:
+        patient = definition.audit.patient
+        untouched |= {f"{patient}/{name}": text for name, text in read_answers(EXERCISES / patient).items()}
+    return {name: text for name, text in read_answers(folder).items() if text != untouched.get(name)}
 
 
 def read_answers(folder: Path) -> dict[str, str]:

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from shop.cli import main
 from shop.exercises import progress_export
-from shop.exercises.definition import EXERCISES, load_definition
+from shop.exercises.definition import CHAPTERS, EXERCISES, load_definition, load_definitions
 from shop.exercises.progress import ExerciseProgress, ProgressFile
 
 JITTER = load_definition(EXERCISES / "04-ttl-jitter")
@@ -61,6 +61,18 @@ def test_export_has_progress_and_answers_and_nothing_else(shop, tmp_path):
     assert str(tmp_path) not in text
 
 
+def test_export_has_no_untouched_file(shop, tmp_path):
+    for number in ("4", "9", "22"):
+        shop("start", number)
+    shop("reset", "4", "--yes")
+    assert "answers in 0." in shop("export")[1]
+    changed = next((tmp_path / "exercises").glob("09-*/*/*.py"))
+    changed.write_text("mine = 1\n")
+    assert "answers in 1." in shop("export")[1]
+    (files,) = json.loads((tmp_path / "shop-exercises.json").read_text())["answers"].values()
+    assert files == {f"{changed.parent.name}/{changed.name}": "mine = 1\n"}
+
+
 def test_export_without_a_name_has_none(shop, tmp_path):
     assert shop("export")[0] == 0
     assert json.loads((tmp_path / "shop-exercises.json").read_text())["name"] == ""
@@ -97,6 +109,25 @@ def test_table_of_a_class(shop, learner):
     (exercise,) = report["exercises"]
     assert (exercise["passed"], exercise["begun"], exercise["gave_up"]) == (1, 2, 1)
     assert exercise["stopped_at"] == {"bounds": 2}
+
+
+def test_table_of_a_class_shows_every_column_in_80_characters(shop, tmp_path):
+    definitions = load_definitions()
+    progress = ProgressFile(tmp_path / "var")
+    for number, slug in enumerate(definitions):
+        passed_at = None if number % 3 else "2026-11-30T10:00:00Z"
+        progress.save(slug, ExerciseProgress(begun_at=BEGUN, passed_at=passed_at, checks=123, hints=3, gave_up=True))
+    (tmp_path / "class").mkdir()
+    shop("export", "--name", "Maximiliane Hohenstaufen-Sonnenschein", "--out", "class/m.json")
+    said = shop("collect", "class")[1]
+    assert max(map(len, said.splitlines())) <= 80
+    row = next(line for line in said.splitlines() if " of " in line)
+    for chapter in ("week", "month", "quarter", "checks", "hints", "last pass"):
+        assert chapter in said
+    totals = [sum(one.chapter == chapter for one in definitions.values()) for chapter in CHAPTERS]
+    for figure in (*(f"of {total}" for total in totals), str(123 * len(definitions)), str(3 * len(definitions))):
+        assert figure in row
+    assert "2026-11-30" in row
 
 
 def spoiled(path, **changes):

@@ -57,7 +57,7 @@ COMPARISON = LiveComparison(
             LOOK,
             at_most=60,
         ),
-        CountRule("refused", "checkouts that were refused"),
+        CountRule("refused", "checkouts answered 503, after a call or without one"),
     ),
     ratio=RatioRule("tried", at_most=4.0, look=LOOK, floor=10.0),
     experiment="slow-payments",
