@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 from rich.console import Console
-from rich.markdown import Markdown
 
 from shop.atomic_files import atomic_write
 from shop.cli import EXIT_FAILED, SIGNAL_EXIT
 from shop.cli.exercise_class import collect, export
-from shop.cli.exercise_output import changed_note, held_note, map_lines, print_verdict, to_dict
+from shop.cli.exercise_output import changed_note, held_note, in_checkout, map_lines, print_page, print_verdict, to_dict
 from shop.cli.exercise_watch import check_on_save
 from shop.cli.output import emit
 from shop.errors import ConfigurationError
@@ -162,14 +161,22 @@ def check(n: str, url: str | None, watch: bool, as_json: bool) -> None:  # noqa:
 @exercise.command()
 @click.argument("n")
 def hint(n: str) -> None:
-    """Show the next of the three hints of exercise N; the first depends on what failed."""
+    """Show the next of the three hints of exercise N; the first depends on what failed.
+
+    A check that fails later has a first hint of its own: it is shown before the others.
+    """
     definition, file = _find(n), _progress_file()
-    progress = file.of(definition.slug)
-    level = min(progress.hints + 1, LEVELS)
-    text = HintList(definition).hint(level, progress.failed_check)
-    file.save(definition.slug, progress.with_changes(hints=level))
-    click.echo(f"Hint {level} of {LEVELS}\n")
-    Console().print(Markdown(text))
+    progress, hints = file.of(definition.slug), HintList(definition)
+    is_new = hints.is_new_for(progress.failed_check, progress.hinted_check)
+    level = 1 if is_new else min(progress.hints + 1, LEVELS)
+    hinted_check = progress.failed_check if level == 1 else progress.hinted_check
+    file.save(definition.slug, progress.with_changes(hints=max(level, progress.hints), hinted_check=hinted_check))
+    click.echo(f"Hint {level} of {LEVELS}{f', for the check {progress.failed_check}' if is_new else ''}\n")
+    print_page(hints.hint(level, progress.failed_check))
+    if level == LEVELS and progress.passed_at is None:
+        click.echo(
+            f"\nThis is the last hint. bin/shop exercise solution {definition.number} --give-up shows the solution."
+        )
 
 
 @exercise.command()
@@ -187,7 +194,7 @@ def solution(n: str, give_up: bool) -> None:  # noqa: FBT001
         )
     if progress.passed_at is None:
         file.save(definition.slug, progress.with_changes(gave_up=True))
-    Console().print(Markdown(definition.page(WHY)))
+    print_page(definition.page(WHY))
 
 
 @exercise.command()
@@ -383,7 +390,7 @@ def _withdraw_attempt(definition: ExerciseDefinition) -> None:
 
 def _shown(path: Path) -> str:
     """Return a path as the reader types it: relative to the checkout, if it is inside."""
-    return str(path.relative_to(PROJECT_ROOT)) if path.is_relative_to(PROJECT_ROOT) else str(path)
+    return in_checkout(str(path))
 
 
 def _now() -> datetime:

@@ -4,15 +4,17 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.markdown import Markdown
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.markdown import CodeBlock, Markdown
 from rich.markup import escape
+from rich.syntax import Syntax
 
 from shop.exercises.definition import CHAPTERS, ExerciseDefinition
 from shop.exercises.exercise_list import Definitions, ProgressBySlug, exercise_state
 from shop.exercises.grader_version import check_has_changed
 from shop.exercises.progress import ExerciseProgress
 from shop.exercises.verdict import CheckVerdict, PointComparison
+from shop.settings import PROJECT_ROOT
 
 COLOURS = {"passed": "green", "not yet": "yellow", "could not judge": "magenta"}
 MARKS = {"passed": "[green]●[/]", "begun": "[yellow]◐[/]", "open": "○"}
@@ -100,7 +102,7 @@ def print_verdict(definition: ExerciseDefinition, verdict: CheckVerdict, holder:
     if verdict.reason:
         rows["reason"] = verdict.reason
     for label, text in rows.items():
-        click.echo(f"  {label:<9} {text}")
+        click.echo(f"  {label:<9} {in_checkout(text)}")
     for number, figure in enumerate(verdict.figures):
         click.echo(f"  {'' if number else 'live':<9} {figure}")
     if verdict.output.strip():
@@ -120,6 +122,33 @@ def print_verdict(definition: ExerciseDefinition, verdict: CheckVerdict, holder:
         click.echo(f"\n{SOLUTIONS[definition.kind]}: bin/shop exercise solution {definition.number}")
 
 
+class WholeLineCode(CodeBlock):
+    """A block of code whose lines keep their length: a line that is broken by the width is no longer valid Python."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the code, highlighted."""
+        code = Syntax("", self.lexer_name, background_color="default").highlight(str(self.text).rstrip())
+        code.rstrip()
+        code.no_wrap, code.overflow = True, "ignore"
+        yield code
+
+
+class ReaderPage(Markdown):
+    """A page or a hint in the terminal: prose is wrapped, code is not."""
+
+    elements = Markdown.elements | {"fence": WholeLineCode, "code_block": WholeLineCode}
+
+
+def print_page(text: str) -> None:
+    """Print a text in Markdown."""
+    Console().print(ReaderPage(text), crop=False)
+
+
+def in_checkout(text: str) -> str:
+    """Return a text with each path into the checkout as the reader types it there, and as the pages show it."""
+    return text.replace(f"{PROJECT_ROOT}/", "")
+
+
 def _print_comparison(comparison: Sequence[PointComparison]) -> None:
     click.echo(
         "\nChecked by running code: each point has an answer, and your figures agree with the store. Not judged: your"
@@ -129,7 +158,7 @@ def _print_comparison(comparison: Sequence[PointComparison]) -> None:
     for point in comparison:
         console.print(f"\n[bold]{escape(point.name)}[/]: {escape(point.asks)}", highlight=False, soft_wrap=True)
         click.echo(f"\nYou wrote: {point.own}\n\nModel answer:")
-        console.print(Markdown(point.model))
+        print_page(point.model)
 
 
 def _prediction_rows(definition: ExerciseDefinition, verdict: CheckVerdict) -> dict[str, str]:

@@ -53,5 +53,14 @@ class HintList:
         level = min(level, LEVELS)
         return self._text(level, failed_check) or self._text(level, "")
 
+    def is_new_for(self, failed_check: str, hinted_check: str) -> bool:
+        """Return whether the check that failed has a first hint of its own which the reader has not just seen.
+
+        Args:
+            failed_check: the check at which the last attempt failed; empty if there is none.
+            hinted_check: the check for which the first hint was shown last; empty if there is none.
+        """
+        return failed_check != hinted_check and bool(self._text(1, failed_check)) and failed_check != ""
+
     def _text(self, level: int, after: str) -> str:
         return "\n".join(self._texts.get((level, after), [])).strip()

@@ -15,7 +15,7 @@ from shop.exercises.verdict import CheckVerdict
 from shop.lab.strict_model import StrictModel
 
 FILE_NAME = "exercises.json"
-VERSION = 2
+VERSION = 3
 """Of the file's form. Raise it with each change, also for a new key: an older release must not drop that key."""
 
 
@@ -27,7 +27,9 @@ class ExerciseProgress(StrictModel):
     """The first pass; a later failure does not undo it."""
     checks: int = 0
     hints: int = 0
-    """Hints shown since the beginning."""
+    """The highest of the three hints that was shown."""
+    hinted_check: str = ""
+    """The check for which the first hint was shown last."""
     gave_up: bool = False
     prediction: float | None = None
     answer: str = ""

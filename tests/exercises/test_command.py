@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from shop.cli import main
-from shop.exercises.definition import EXERCISES, load_definition
+from shop.exercises.definition import EXERCISES, WHY, load_definition, load_definitions
+from shop.exercises.exercise_list import find_exercise
 from shop.exercises.grader_version import grader_version
 from shop.exercises.progress import ProgressFile
 from shop.lab.lab_lock import claim_lab
@@ -104,7 +106,20 @@ def test_first_hint_depends_on_the_failure(shop, attempt):
     after_failure = shop("hint", "4")[1]
     assert "between -1 and 1" in after_failure
     assert "Hint 2 of 3" in shop("hint", "4")[1]
+    assert "This is the last hint. bin/shop exercise solution 4 --give-up" in shop("hint", "4")[1]
     assert "Hint 3 of 3" in shop("hint", "4")[1]
+
+
+def test_check_that_fails_later_has_its_first_hint_too(shop, attempt):
+    shop("start", "4")
+    untouched = attempt.read_text()
+    attempt.write_text("x = 1\n")
+    assert shop("check", "4")[0] == 1  # at a check without a hint of its own
+    for level in (1, 2, 3):
+        assert f"Hint {level} of 3\n" in shop("hint", "4")[1]
+    attempt.write_text(untouched)
+    shop("check", "4")
+    assert "between -1 and 1" in shop("hint", "4")[1]
     assert "Hint 3 of 3" in shop("hint", "4")[1]
 
 
@@ -113,6 +128,24 @@ def test_giving_up_shows_the_solution_and_is_no_pass(shop):
     assert shop("solution", "4")[0] == 0
     progress = listed(shop, "ttl-jitter")
     assert (progress["gave_up"], progress["passed_at"]) == (True, None)
+
+
+@pytest.mark.parametrize("number", ["4", "22", "9"])
+def test_verdict_names_the_file_as_the_page_does(shop, tmp_path, monkeypatch, number):
+    monkeypatch.setattr("shop.cli.exercise_output.PROJECT_ROOT", tmp_path)
+    shop("start", number)
+    file = next(path for path in (tmp_path / "exercises").glob("*/*") if path.is_file())
+    file.write_text("def broken(:\n")
+    said = shop("check", number)[1]
+    assert f" exercises/{file.parent.name}/{file.name}" in said
+    assert str(tmp_path) not in said
+
+
+@pytest.mark.parametrize("number", ["15", "24", "37"])
+def test_solution_keeps_each_line_of_its_code(shop, number):
+    said = [line.rstrip() for line in shop("solution", number, "--give-up")[1].splitlines()]
+    code = "\n".join(re.findall(r"```\w+\n(.*?)```", find_exercise(load_definitions(), number).page(WHY), re.DOTALL))
+    assert [line for line in code.splitlines() if line not in said] == []
 
 
 def test_check_prints_one_json_document(shop):
