@@ -1,8 +1,9 @@
 """Orders of the lab's page: run an experiment, offer a load, or abort either.
 
 Problem: a web process must not run an experiment itself: the experiment breaks web processes and restarts them.
-Method: the page leaves an order in the stack's run directory. The supervisor starts ``shop lab`` as its child, exactly
-as a person would in a terminal, and reports its state; see ``supervisor_channel``. All checks are those of the command.
+Method: the page leaves an order in the stack's run directory. The supervisor starts ``bin/shop lab`` as its child,
+exactly as a person would in a terminal, and reports its state; see ``supervisor_channel``. All checks are
+those of the command.
 """
 
 import re
@@ -28,7 +29,7 @@ class LabOrder:
 
     Args:
         action: what to do.
-        words: of the ``shop lab`` command; empty for an abort.
+        words: of the ``bin/shop lab`` command; empty for an abort.
         request_id: by which the client recognizes the report on it.
     """
 

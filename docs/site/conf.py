@@ -23,7 +23,7 @@ html_title = "shop: documentation"
 root_doc = "README"
 extensions = ["myst_parser"]
 exclude_patterns = ["exercises/*/[!R]*.md"]
-"""The hints and the solution of an exercise are for ``shop exercise``; the forms for answers are not pages."""
+"""The hints and the solution of an exercise are for ``bin/shop exercise``; the forms for answers are not pages."""
 myst_heading_anchors = 4
 html_theme = "furo"
 html_copy_source = False

@@ -28,7 +28,7 @@ sys.exit(2)
 
 @pytest.fixture
 def channel(tmp_path):
-    """A channel whose supervisor runs a small command instead of ``shop lab``."""
+    """A channel whose supervisor runs a small command instead of ``bin/shop lab``."""
     channel = LabOrderChannel(tmp_path)
     with supervised(LabCommandRunner(channel, tmp_path / "lab.log", {}, (sys.executable, "-c", COMMAND))):
         yield channel
@@ -88,7 +88,7 @@ def test_end_of_the_stack_interrupts_the_command(tmp_path):
 
 
 def test_without_a_supervisor_an_order_is_not_accepted(tmp_path):
-    with pytest.raises(ServiceUnavailable, match="shop up"):
+    with pytest.raises(ServiceUnavailable, match="bin/shop up"):
         LabOrderChannel(tmp_path / "none").send(LabOrder("abort"))
 
 
