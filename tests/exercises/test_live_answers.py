@@ -28,9 +28,9 @@ COULD_NOT_JUDGE = 3
 """Exit code of ``bin/shop exercise check``."""
 CHECK_TIMEOUT_S = 300
 """Of one full check; its live stage alone may take two minutes."""
-WAITS = {"circuit-breaker", "readiness"}
-"""Their arms wait for a server that is stopped and started again: 15 s each, as much as four others. The answers of
-their exercises run in the store in ``test_seams.py``, too."""
+WAITS = {"circuit-breaker", "readiness", "outbox-relay", "deduplicating-consumer"}
+"""Their arms wait for a server that is stopped and started again, or for the worker: 10 to 15 s each, as much as three
+others. The answers of their exercises run in the store in ``test_seams.py``, too."""
 of_every_live_exercise = pytest.mark.parametrize("exercise", LIVE, ids=lambda one: one.name)
 of_every_exercise_once = pytest.mark.parametrize(
     "exercise",

@@ -54,6 +54,7 @@ def test_prediction_is_measured_and_the_store_restored(start_shop, store, switch
     assert "give or take 6" in naive.failure.expected
 
 
+@pytest.mark.long  # test_live_stage.py interrupts one and restores the store; test_command.py ends with this exit code
 def test_interrupted_check_restores_the_store(start_shop, predicted, store, switches, tmp_path):
     before = switches()
     check = start_shop("check", "1", "--url", store.base_url)
