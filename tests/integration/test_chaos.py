@@ -9,7 +9,11 @@ import pytest
 from loadtests.chaos_run.killer import KINDS
 from shop.settings import PROJECT_ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole-stack")]  # one process, one stack
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.long,  # test_recovery.py kills each server at each point; test_chaos_verdict.py judges
+    pytest.mark.xdist_group("whole-stack"),  # one process, one stack
+]
 TIMEOUT_S = 120
 SHORT_TIMEOUTS = ("SHOP_REQUEST_TIMEOUT_MS=3000", "SHOP_PAYMENTS_TIMEOUT_MS=2000", "SHOP_DB_STATEMENT_TIMEOUT_MS=1000")
 """With these, the claims of dead processes end after 4 s, and not after 13."""

@@ -224,7 +224,15 @@ def test_connecting_to_hanging_postgresql_ends_at_deadline(world, unconnected):
     assert took_s < HURRY_MS / 1000 + 1
 
 
-@pytest.mark.parametrize("point", PHASES)
+@pytest.mark.parametrize(
+    "point",
+    [
+        PLACING,
+        SETTLING,
+        # test_postgresql_killed ends the server at these points, too
+        *(pytest.param(point, marks=pytest.mark.long) for point in PHASES if point not in (PLACING, SETTLING)),
+    ],
+)
 def test_no_room_for_the_log_of_postgresql(world, point):
     needs_small_disk(world)
     again, gone = world.cart(), world.cart()
