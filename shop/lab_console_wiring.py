@@ -40,6 +40,7 @@ def build_lab_console(runtime: ProcessRuntime) -> LabConsoleServices:
         slots=AttemptSlots(settings.var_dir),
         poller=runtime.switch_poller,
         fault_channel=FaultChannel(settings.run_dir),
+        orders=LabOrderChannel(settings.run_dir),
         max_memory=MaxMemory(settings.cache_url) if settings.cache_url else None,
         summarise=summarise,
         latest_mails=newest_mails,

@@ -1,4 +1,4 @@
-"""Orders of the lab's page: run an experiment, offer a load, or abort either.
+"""Orders of the lab: run an experiment, offer a load, abort either, or change the number of web processes.
 
 Problem: a web process must not run an experiment itself: the experiment breaks web processes and restarts them.
 Method: the page leaves an order in the stack's run directory. The supervisor starts ``bin/shop lab`` as its child,
@@ -19,7 +19,7 @@ NOT_OURS = "The stack is another user's: order as that user."
 EXPERIMENT = re.compile(r"[a-z][a-z0-9-]*")
 MOST_RATE, MOST_SECONDS = 500, 900
 """The bounds of a visible load: visits a second, and seconds. Store and load share the cores of one machine."""
-Action = Literal["run", "load", "abort"]
+Action = Literal["run", "load", "abort", "processes"]
 State = Literal["idle", "running", "ended"]
 
 
@@ -29,7 +29,7 @@ class LabOrder:
 
     Args:
         action: what to do.
-        words: of the ``bin/shop lab`` command; empty for an abort.
+        words: of the ``bin/shop lab`` command; the wanted number of web processes; empty for an abort.
         request_id: by which the client recognizes the report on it.
     """
 
@@ -51,6 +51,7 @@ class LabOrderReport:
         last_line: what it printed last on stderr: the reason, if it could not run.
         refused: why the order was refused; empty if it was not.
         request_id: of the order that was handled last.
+        web_processes: the wanted number of web processes; 0 if it cannot be changed.
     """
 
     state: State = "idle"
@@ -61,6 +62,7 @@ class LabOrderReport:
     last_line: str = ""
     refused: str = ""
     request_id: str = ""
+    web_processes: int = 0
 
 
 def run_order(experiment: str, *, quick: bool) -> LabOrder:
@@ -93,6 +95,20 @@ def load_order(rate: str, seconds: str) -> LabOrder:
         if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
             raise InvalidFields(f"{name} is a whole number from 1 to {most}.", errors={name: f"1 to {most}"})
     return LabOrder("load", ("load", "--rate", rate, "--seconds", seconds))
+
+
+def processes_order(count: float) -> LabOrder:
+    """Return the order to run so many web processes.
+
+    Args:
+        count: a whole number.
+
+    Raises:
+        InvalidFields: it is not whole.
+    """
+    if count != int(count):
+        raise InvalidFields("The number of web processes is whole.", errors={"value": "not whole"})
+    return LabOrder("processes", (str(int(count)),))
 
 
 class LabOrderChannel:

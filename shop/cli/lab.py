@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -19,10 +20,12 @@ from shop.cli.output import emit
 from shop.errors import ConfigurationError, NotFound, ServiceUnavailable
 from shop.lab.arms import ExperimentArm
 from shop.lab.broken_books import record_new_mismatches
+from shop.lab.comparison import compare_runs
 from shop.lab.drivers.auditor import audit_mismatches
 from shop.lab.experiment import LabExperiment, load_experiment, load_experiments
 from shop.lab.headline import headline_sentence
 from shop.lab.load import GeneratorProcess
+from shop.lab.new_experiment import write_experiment
 from shop.lab.progress_file import show_progress
 from shop.lab.report import draw_picture, figure_rows, write_report
 from shop.lab.result import LATEST, Result, build_result, find_result, read_result, save_result
@@ -31,6 +34,7 @@ from shop.lab.saved_state import ExperimentInterrupted, restore_afterwards
 from shop.lab.store_client import StoreClient
 from shop.settings import Settings, load_settings
 from shop.stack.endpoints import web_url
+from shop.switches.parameters import WEB_PROCESSES
 
 SUCCESSFUL_VERDICTS = ("confirmed", "look")
 """Verdicts with exit code 0. A look makes no claim, so it cannot fail."""
@@ -136,6 +140,42 @@ def run(
         sys.exit(EXIT_FAILED)
 
 
+@lab.command()
+@click.argument("first")
+@click.argument("second", default=LATEST)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+def compare(first: str, second: str, as_json: bool) -> None:  # noqa: FBT001
+    """Show two runs side by side. FIRST and SECOND are folders of var/lab; the second is the latest by default."""
+    folder = _lab_dir(load_settings())
+    try:
+        homes = [find_result(folder, name) for name in (first, second)]
+    except NotFound as error:
+        _usage_error(error.detail)
+    comparison = compare_runs(read_result(homes[0]), read_result(homes[1]))
+    if as_json:
+        emit(asdict(comparison), "", as_json=True)
+        return
+    console = Console(width=min(Console().width, COLUMNS))
+    for home, verdict in zip(homes, comparison.verdicts, strict=True):
+        console.print(f"{home.name}\n  {verdict}", highlight=False)
+    for title, rows in comparison.arms:
+        table = Table(title, "first", "second", box=None, header_style="bold", pad_edge=False)
+        for row in rows:
+            table.add_row(*row)
+        console.print()
+        console.print(table)
+    for warning in comparison.warnings:
+        click.echo(f"\n{warning}")
+
+
+@lab.command()
+@click.argument("name")
+def new(name: str) -> None:
+    """Make the file of a new experiment from a template. It is valid, and runs."""
+    path = write_experiment(name)
+    click.echo(f"{path}\nReplace each TODO. Then: bin/shop lab show {name}; bin/shop lab run {name} --quick")
+
+
 def _run_one(experiment: LabExperiment, address: str, folder: Path, *, quiet: bool) -> tuple[Result, Path]:
     """Run one experiment; end the command if it was stopped or could not run."""
     try:
@@ -203,11 +243,7 @@ def _measure(experiment: LabExperiment, store: StoreClient, folder: Path, *, qui
 
     try:
         store.check_ready()
-        if (workers := store.workers()) < experiment.workers:
-            raise ConfigurationError(
-                f"{experiment.name} needs {experiment.workers} web processes, and the store has {workers}: start it"
-                f" with `bin/shop up --workers {experiment.workers}`."
-            )
+        experiment = with_processes(experiment, store)
         started = datetime.now(UTC)
         restored = restore_afterwards(
             store,
@@ -237,6 +273,22 @@ def _measure(experiment: LabExperiment, store: StoreClient, folder: Path, *, qui
     home = save_result(result, folder)
     write_report(home)
     return result, home
+
+
+def with_processes(experiment: LabExperiment, store: StoreClient) -> LabExperiment:
+    """Return the experiment with as many web processes as it needs; they are ended with it.
+
+    Raises:
+        ConfigurationError: the store has too few, and its stack cannot start more.
+    """
+    if (workers := store.workers()) >= experiment.workers:
+        return experiment
+    if WEB_PROCESSES not in store.parameters():
+        raise ConfigurationError(
+            f"{experiment.name} needs {experiment.workers} web processes, and the store has {workers}: start it"
+            f" with `bin/shop up --workers {experiment.workers}`."
+        )
+    return experiment.with_changes(parameters={**experiment.parameters, WEB_PROCESSES: experiment.workers})
 
 
 def _warn(text: str) -> None:

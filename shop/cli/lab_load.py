@@ -32,7 +32,7 @@ HEAD = f"{'s':>4} {'answered/s':>10} {'p50 ms':>8} {'p95 ms':>8} {'failed':>6}  
     f"{name:>8}" for name in LAYERS.values()
 )
 BAR_WIDTH = 40
-CAUTION = "One flip claims nothing. `bin/shop lab run cache-aside --quick` repeats it and judges."
+CAUTION = "One flip claims nothing. To judge: bin/shop lab run cache-aside --quick"
 
 
 @click.command()

@@ -17,8 +17,8 @@ from shop.did_you_mean import did_you_mean
 from shop.errors import ConfigurationError
 from shop.exercises.check_rule import CheckRule
 from shop.exercises.tasks import AuditTask, DecideTask, FindTask
-from shop.exercises.toml_lines import find_line
 from shop.lab.strict_model import StrictModel
+from shop.lab.toml_lines import find_line
 from shop.settings import PROJECT_ROOT
 from shop.switches.registry import SWITCHES
 

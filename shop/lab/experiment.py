@@ -25,6 +25,7 @@ from shop.lab.headline import Headline
 from shop.lab.load import ShopperVisit
 from shop.lab.quick_form import CALIBRATION_S, NOISE_MS, SETTLE_S, STEADY_RATE, STEADY_S, QuickForm
 from shop.lab.strict_model import StrictModel
+from shop.lab.toml_lines import find_line
 from shop.settings import PROJECT_ROOT
 
 EXPERIMENTS = PROJECT_ROOT / "loadtests" / "experiments"
@@ -357,8 +358,18 @@ def parse_experiment(text: str, source: str) -> LabExperiment:
         raise ConfigurationError(f"{source} is not TOML: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "experiment"
-        raise ConfigurationError(f"{source}: {field}: {first['msg']}.") from None
+        field, message = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+        line = find_line(text, first["loc"]) if field else _line_of_words(text, message)
+        raise ConfigurationError(f"{source}, line {line}: {field or 'experiment'}: {message}.") from None
+
+
+def _line_of_words(text: str, message: str) -> int:
+    """Return the line that has the words which a message quotes or ends with; the first line if none has."""
+    words = [*re.findall(r"'([^']+)'", message), *reversed(re.findall(r": ([\w.-]+)", message))]
+    patterns = [re.compile(rf"(?<![\w-]){re.escape(word)}(?![\w-])") for word in words]
+    lines = list(enumerate(text.splitlines(), start=1))
+    found = (number for pattern in patterns for number, line in lines if pattern.search(line))
+    return next(found, 1)
 
 
 def load_experiments(folder: Path = EXPERIMENTS) -> dict[str, LabExperiment]:

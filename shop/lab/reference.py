@@ -65,7 +65,7 @@ anomaly of its own{exception}.
 def _load(experiment: LabExperiment) -> str:
     workload, phases, calibrate = experiment.workload, experiment.phases, experiment.workload.calibrate
     runs = f"{phases.runs} runs" if phases.runs > 1 else "One run"
-    workers = f" It needs {experiment.workers} web processes: `bin/shop up --workers {experiment.workers}`." * (
+    workers = f" It starts web processes until there are {experiment.workers}, and ends them afterwards." * (
         experiment.workers > 1
     )
     values = ", ".join(f"`{name}={value:g}`" for name, value in experiment.parameters.items())

@@ -14,6 +14,7 @@ from shop.errors import ConfigurationError, ServiceUnavailable
 from shop.faults import NONE
 from shop.lab.loopback import check_loopback
 from shop.money import CURRENCY
+from shop.switches.parameters import WEB_PROCESSES
 
 API = "/api/v1"
 TIMEOUT_S = 20.0
@@ -24,6 +25,8 @@ READY_POLL_S = 0.1
 APPLY_TIMEOUT_S = 10.0
 """Ten times as long as a process of a healthy store needs."""
 APPLY_POLL_S = 0.05
+PROCESSES_TIMEOUT_S = 60.0
+"""A web process starts in a second, and in many on a busy machine."""
 FAULTABLE = frozenset({"postgres", "cache", "broker", "payments"})
 """The dependencies that faults affect, by their names in ``/readyz``."""
 WARM_UP_THREADS = 8
@@ -174,6 +177,16 @@ class StoreClient:
             ServiceUnavailable: the store does not answer.
         """
         self._put(f"{API}/lab/knobs/{name}", {"value": value}, f"{name}={value:g}")
+        if name == WEB_PROCESSES:
+            self._wait_processes(int(value))
+
+    def _wait_processes(self, count: int) -> None:
+        """Wait until so many web processes answer."""
+        deadline = time.monotonic() + PROCESSES_TIMEOUT_S
+        while (found := self.workers()) != count:
+            if time.monotonic() > deadline:
+                raise ServiceUnavailable(f"The store has {found} web processes and not {count}: see `bin/shop status`.")
+            time.sleep(APPLY_POLL_S)
 
     def workers(self) -> int:
         """Return the number of web processes."""

@@ -168,7 +168,7 @@ def create_api(services: LabConsoleServices) -> ApiBlueprint:
         """
         sums = services.summarise()
         answer = FiguresAnswer(
-            workers=services.settings.workers,
+            workers=services.web_processes() or services.settings.workers,
             metrics_port=services.settings.metrics_port,
             requests=sums.requests,
             failed=sums.failed,

@@ -7,13 +7,14 @@ from typing import Protocol
 
 from shop.errors import ServiceUnavailable, StateConflict
 from shop.faults import FaultChannel
+from shop.lab_orders import LabOrderChannel, processes_order
 from shop.patterns.caching.inspection import MaxMemory
 from shop.patterns.caching.valkey_client import CacheUnavailable
 from shop.patterns.observability.metrics_summary import MetricsSummary
 from shop.settings import Settings
 from shop.switches.attempt_notes import AttemptNote, AttemptNotes, latest_notes
 from shop.switches.attempt_slots import AttemptSlot, AttemptSlots, version_of
-from shop.switches.parameters import CACHE_MEMORY, validate
+from shop.switches.parameters import CACHE_MEMORY, WEB_PROCESSES, validate
 from shop.switches.registry import SwitchPoller, SwitchSnapshot
 from shop.switches.store import SwitchStore
 
@@ -55,6 +56,7 @@ class LabConsoleServices:
         slots: of the begun exercises.
         poller: this process's snapshot of them, refreshed at once after a change made here.
         fault_channel: asks the supervisor for faults, and reads its report.
+        orders: asks the supervisor for another number of web processes.
         max_memory: memory limit of the cache; ``None`` if there is no cache.
         summarise: returns the sums of all web processes.
         latest_mails: returns so many mails of the mailbox, the newest first.
@@ -67,6 +69,7 @@ class LabConsoleServices:
     slots: AttemptSlots
     poller: SwitchPoller
     fault_channel: FaultChannel
+    orders: LabOrderChannel
     max_memory: MaxMemory | None
     summarise: Callable[[], MetricsSummary]
     latest_mails: Callable[[int], Sequence[StoredMail]]
@@ -111,6 +114,8 @@ class LabConsoleServices:
 
     def parameter(self, name: str) -> float | None:
         """Return the value of a parameter; ``None`` if the server that holds it does not answer."""
+        if name == WEB_PROCESSES:
+            return float(self.orders.report().web_processes) or None
         if name != CACHE_MEMORY:
             return self.poller.current().parameter(name)
         try:
@@ -118,14 +123,22 @@ class LabConsoleServices:
         except CacheUnavailable:
             return None
 
+    def web_processes(self) -> int:
+        """Return the number of web processes that answer now."""
+        return len(self.summarise().switch_snapshots)
+
     def set_parameter(self, name: str, value: float) -> None:
         """Set one parameter; every process applies it within a second, this one at once.
 
         Raises:
             InvalidFields: an unknown name, or a value outside its bounds.
-            StateConflict: it is the memory of a cache that is no server of this stack.
-            ServiceUnavailable: the cache does not answer.
+            StateConflict: it belongs to a server that this stack does not run.
+            ServiceUnavailable: the cache or the supervisor does not answer.
         """
+        if name == WEB_PROCESSES:
+            validate(name, value)
+            self.orders.send(processes_order(value))
+            return
         if name != CACHE_MEMORY:
             self.switch_store.set_parameter(name, value)
             self.poller.refresh()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from shop.lab_orders import LabOrder, LabOrderChannel, LabOrderReport
 from shop.stack import process_identity
+from shop.stack.web_processes import WebProcessCount
 
 LAB = (sys.executable, "-m", "shop.cli", "lab")
 STOP_TIMEOUT_S = 30.0
@@ -29,13 +30,20 @@ class LabCommandRunner:
         channel: carries orders and reports.
         log: receives the output of the command; emptied at its start.
         env: added to the environment of the command.
+        processes: changes the number of web processes; ``None`` if it cannot be changed.
         argv: the command before the words of an order.
     """
 
     def __init__(
-        self, channel: LabOrderChannel, log: Path, env: Mapping[str, str], argv: tuple[str, ...] = LAB
+        self,
+        channel: LabOrderChannel,
+        log: Path,
+        env: Mapping[str, str],
+        processes: WebProcessCount | None = None,
+        argv: tuple[str, ...] = LAB,
     ) -> None:
         self._channel, self._log, self._env, self._argv = channel, log, env, argv
+        self._processes = processes
         self._process: subprocess.Popen[bytes] | None = None
         self._report = LabOrderReport()
         channel.close()  # an order ends with its stack
@@ -43,13 +51,15 @@ class LabCommandRunner:
 
     def run_once(self) -> list[str]:
         """Report an ended command and handle a new order, if there is one; return lines for the console."""
+        if self._processes is not None:
+            self._processes.run_once()
         lines = self._report_end()
         order = self._channel.pending_order()
         if order is None or order.request_id == self._report.request_id:
             return lines
-        refused = self._abort() if order.action == "abort" else self._start(order)
+        refused = self._handle(order)
         self._publish(refused=refused, request_id=order.request_id)
-        return [*lines, *([] if refused else [f"lab: {order.action}, as ordered: {self._report.command}"])]
+        return [*lines, *([] if refused else [f"lab: as ordered: {' '.join(order.words) or order.action}"])]
 
     def end(self, keep_alive: Callable[[], object] = lambda: None) -> None:
         """Abort a running command, wait until it has restored the store, and delete the files.
@@ -66,6 +76,18 @@ class LabCommandRunner:
             process_identity.kill_group(process.pid)
             process.wait()
         self._channel.close()
+
+    def _handle(self, order: LabOrder) -> str:
+        """Carry out an order; return why not, if it is refused."""
+        if order.action == "abort":
+            return self._abort()
+        return self._resize(order) if order.action == "processes" else self._start(order)
+
+    def _resize(self, order: LabOrder) -> str:
+        if self._processes is None:
+            return "The web server is no part of this stack."
+        self._processes.wanted = int(order.words[0])
+        return ""
 
     def _start(self, order: LabOrder) -> str:
         """Start a command; return why not, if one runs."""
@@ -109,5 +131,6 @@ class LabCommandRunner:
         return ""
 
     def _publish(self, **changes: object) -> None:
-        self._report = replace(self._report, **{"refused": "", **changes})  # type: ignore[arg-type]  # callers name fields
+        wanted = self._processes.wanted if self._processes else 0
+        self._report = replace(self._report, **{"refused": "", "web_processes": wanted, **changes})  # type: ignore[arg-type]  # callers name fields
         self._channel.publish_report(self._report)

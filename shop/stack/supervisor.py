@@ -21,6 +21,7 @@ from shop.stack.faults import SERVERS, ClientSideFault, FaultDispatcher, FaultTa
 from shop.stack.lab_commands import LabCommandRunner
 from shop.stack.program import ServerProgram
 from shop.stack.state import ProcessRecord, StateFile
+from shop.stack.web_processes import WebProcessCount
 
 POLL_S = 0.2
 """Seconds between two checks of the servers. A shorter interval would change the figures that the lab measures."""
@@ -113,14 +114,17 @@ class ProcessSupervisor:
         self._targets = {SERVERS[name]: target for name, target in targets.items()}
         self._faults = FaultDispatcher(channel, {**targets, "mail": ClientSideFault()})
 
-    def accept_lab_orders(self, channel: LabOrderChannel, env: Mapping[str, str]) -> None:
+    def accept_lab_orders(self, channel: LabOrderChannel, env: Mapping[str, str], web_processes: int) -> None:
         """Run the commands that the lab's page orders from now on.
 
         Args:
             channel: carries orders and reports.
             env: added to the environment of a command.
+            web_processes: with so many the web server starts.
         """
-        self._lab = LabCommandRunner(channel, self._log_dir / "lab.log", env)
+        web = next((server for server in self._watched if server.program.name == "web"), None)
+        processes = WebProcessCount(web.running_pid, web_processes) if web else None
+        self._lab = LabCommandRunner(channel, self._log_dir / "lab.log", env, processes)
 
     def start(self, programs: Iterable[ServerProgram]) -> None:
         """Start programs; :meth:`wait_until_ready` waits until they answer."""

@@ -71,7 +71,9 @@ def run_stack(settings: Settings, prepare: Sequence[str], console: StackConsole)
             if plan.settings.is_lab:
                 supervisor.accept_faults(FaultChannel(settings.run_dir), settings.var_dir)
                 supervisor.accept_lab_orders(
-                    LabOrderChannel(settings.run_dir), {"SHOP_VAR_DIR": str(settings.var_dir.resolve())}
+                    LabOrderChannel(settings.run_dir),
+                    {"SHOP_VAR_DIR": str(settings.var_dir.resolve())},
+                    settings.workers,
                 )
             _announce(plan, console)
             state.update(phase="ready")

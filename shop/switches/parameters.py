@@ -4,7 +4,8 @@ Problem: an experiment of two minutes cannot wait for a time-to-live of five min
 nothing from a shop that fits into it.
 Method: a parameter scales or limits something real, for all processes at once. It exists in the lab profile only. Its
 value is stored in the table of the switches and read with them, so a change applies within a second. The memory limit
-of the cache is not stored: it is read from the cache itself.
+of the cache is not stored: it is read from the cache itself. Neither is the number of web processes: the supervisor of
+the stack changes it.
 """
 
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from shop.errors import InvalidFields
 
 TTL_SCALE = "lab.ttl_scale"
 CACHE_MEMORY = "lab.cache_memory_mb"
+WEB_PROCESSES = "lab.web_processes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ LAB_PARAMETERS: Mapping[str, LabParameter] = MappingProxyType(
                 TTL_SCALE, 1.0, 0.001, 1.0, "Multiplies every time-to-live: at 0.01, five minutes are three seconds."
             ),
             LabParameter(CACHE_MEMORY, 64.0, 1.0, 4096.0, "Memory of the stack's own cache before it evicts, in MB."),
+            LabParameter(WEB_PROCESSES, 2.0, 1.0, 16.0, "Web processes of the stack, started or ended at once."),
         )
     }
 )

@@ -13,6 +13,7 @@ import httpx
 import psutil
 import pytest
 
+from shop.cli.lab import with_processes
 from shop.cli.lab_progress import SilentWatcher
 from shop.errors import ConfigurationError, ServiceUnavailable
 from shop.faults import FaultChannel
@@ -26,7 +27,7 @@ from shop.lab.runner import ExperimentRunner
 from shop.lab.saved_state import FILE_NAME, restore_afterwards
 from shop.lab.store_client import StoreClient
 from shop.patterns.caching.entry import CATALOGUE
-from shop.switches.parameters import CACHE_MEMORY, TTL_SCALE
+from shop.switches.parameters import CACHE_MEMORY, TTL_SCALE, WEB_PROCESSES
 from tests.support.load_thread import START_S, offer_load
 from tests.support.polling import until
 from tests.support.process_cleanup import kill_with_children
@@ -53,15 +54,6 @@ with restore_afterwards(store, Path(sys.argv[2]), ["cache.shared"], **keep):
     store.set_fault("cache", "hang")
     print("changed", flush=True)
     signal.pause()
-"""
-
-
-RUN_WITH_NINE_WORKERS = """
-import shop.cli
-from shop.lab import experiment
-chosen = experiment.load_experiment("cache-aside").model_copy(update={"workers": 9})
-experiment.load_experiment = lambda name: chosen
-shop.cli.main(["lab", "run", "cache-aside"])
 """
 
 
@@ -161,13 +153,6 @@ def test_the_guest_client_pays_the_current_price(store):
         assert shopper.buy_and_cancel(slug) == store.price(slug)
 
 
-def test_too_few_web_processes_are_a_missing_prerequisite(stack, tmp_path):
-    command = [sys.executable, "-c", RUN_WITH_NINE_WORKERS]
-    run = subprocess.run(command, env=stack.environment, capture_output=True, text=True)
-    assert run.returncode == 2
-    assert "bin/shop up --workers 9" in run.stderr
-
-
 def web_processes(stack):
     web = stack.state().load().processes["web"]
     return {child.pid for child in psutil.Process(web.identity.pid).children()}
@@ -176,6 +161,17 @@ def web_processes(stack):
 def count_replaced(stack, before):
     until(lambda: web_processes(stack) - before and len(web_processes(stack)) == len(before))
     return len(before - web_processes(stack))
+
+
+def test_an_experiment_starts_the_web_processes_it_needs_and_ends_them(stack, store, tmp_path):
+    needy = experiments.load_experiment("cache-aside").with_changes(workers=WORKERS + 1)
+    needy = with_processes(needy, store)
+    with restore_afterwards(store, tmp_path, needy.switch_names(), parameters=needy.parameter_names()):
+        for name, value in needy.parameters.items():
+            store.set_parameter(name, value)
+        assert len(web_processes(stack)) == store.workers() == WORKERS + 1
+    until(lambda: len(web_processes(stack)) == WORKERS)
+    assert with_processes(needy, store).parameters == {WEB_PROCESSES: WORKERS + 1}
 
 
 def test_only_the_killed_web_process_is_replaced(stack, store):

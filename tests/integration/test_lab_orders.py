@@ -30,7 +30,7 @@ sys.exit(2)
 def channel(tmp_path):
     """A channel whose supervisor runs a small command instead of ``bin/shop lab``."""
     channel = LabOrderChannel(tmp_path)
-    with supervised(LabCommandRunner(channel, tmp_path / "lab.log", {}, (sys.executable, "-c", COMMAND))):
+    with supervised(LabCommandRunner(channel, tmp_path / "lab.log", {}, argv=(sys.executable, "-c", COMMAND))):
         yield channel
 
 
@@ -79,7 +79,7 @@ def test_a_second_order_is_refused_while_one_runs_and_an_abort_ends_it(channel, 
 
 def test_end_of_the_stack_interrupts_the_command(tmp_path):
     channel, runner = LabOrderChannel(tmp_path), None
-    runner = LabCommandRunner(channel, tmp_path / "lab.log", {}, (sys.executable, "-c", COMMAND))
+    runner = LabCommandRunner(channel, tmp_path / "lab.log", {}, argv=(sys.executable, "-c", COMMAND))
     with supervised(runner):
         channel.send(load_order("20", "60"))
         until(lambda: has_printed(tmp_path), PATIENCE_S)

@@ -1,6 +1,9 @@
+from types import SimpleNamespace
+
 import pytest
 
 from shop import faults
+from shop.cli.lab import with_processes
 from shop.errors import ConfigurationError, NotFound
 from shop.lab.arrivals import CLASSIC_EXPONENT, SHOPPERS_EXPONENT
 from shop.lab.experiment import EXPERIMENTS, load_experiment, load_experiments, parse_experiment
@@ -146,3 +149,9 @@ def test_a_mistake_in_a_quick_form_is_reported(text, replacement, message):
     assert text in CACHE_ASIDE
     with pytest.raises(ConfigurationError, match=message):
         parse_experiment(CACHE_ASIDE.replace(text, replacement), "bad.toml")
+
+
+def test_too_few_web_processes_of_a_foreign_server_are_a_missing_prerequisite():
+    server = SimpleNamespace(workers=lambda: 2, parameters=dict)
+    with pytest.raises(ConfigurationError, match="bin/shop up --workers 4"):
+        with_processes(load_experiments()["cache-stampede"], server)
