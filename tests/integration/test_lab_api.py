@@ -6,7 +6,7 @@ import redis
 
 from shop.faults import FaultChannel, FaultReport
 from shop.patterns.caching.inspection import BYTES_A_MB, MaxMemory
-from shop.switches.parameters import CACHE_MEMORY, LAB_PARAMETERS, TTL_SCALE
+from shop.switches.parameters import CACHE_MEMORY, LAB_PARAMETERS, TTL_SCALE, WEB_PROCESSES
 from shop.switches.store import SwitchStore
 from tests.support.factories import make_category, make_product
 from tests.support.polling import seconds_until
@@ -69,7 +69,11 @@ def test_the_memory_limit_of_the_stack_cache_can_be_set(client, settings):
     try:
         assert client.put(KNOB + CACHE_MEMORY, json={"value": 7}).json["value"] == 7
         parameters = {item["name"]: item["value"] for item in client.get("/api/v1/lab/knobs").json["items"]}
-        assert parameters == {TTL_SCALE: LAB_PARAMETERS[TTL_SCALE].default, CACHE_MEMORY: 7}
+        assert parameters == {
+            TTL_SCALE: LAB_PARAMETERS[TTL_SCALE].default,
+            CACHE_MEMORY: 7,
+            WEB_PROCESSES: None,  # no supervisor runs them
+        }
         with redis.Redis.from_url(str(settings.cache_url)) as server:
             assert int(server.config_get("maxmemory")["maxmemory"]) == 7 * BYTES_A_MB
     finally:
