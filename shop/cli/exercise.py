@@ -5,7 +5,7 @@ A command imports what only it needs: the HTTP client takes longer to load than 
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -242,13 +242,19 @@ def new(slug: str, chapter: str) -> None:
 def _check_once(definition: ExerciseDefinition, url: str | None, *, as_json: bool = False) -> CheckVerdict:
     """Check an answer, store the outcome in the progress, and print it."""
     file = _progress_file()
-    verdict = _check(definition, file.of(definition.slug), url)
+    shown: list[CheckVerdict] = []
+
+    def show(verdict: CheckVerdict) -> None:
+        shown.append(verdict)
+        print_verdict(definition, verdict, _holder())
+
+    verdict = _check(definition, file.of(definition.slug), url, (lambda verdict: None) if as_json else show)
     progress = file.of(definition.slug).after_check(verdict, _now(), grader_version(definition))
     file.save(definition.slug, progress)
     if as_json:
         emit({"exercise": definition.name, **verdict.to_dict()}, "", as_json=True)
-    else:
-        print_verdict(definition, verdict, _holder())
+    elif not shown:
+        show(verdict)
     return verdict
 
 
@@ -269,13 +275,15 @@ def _start_find(definition: ExerciseDefinition, task: FindTask, url: str | None)
         )
 
 
-def _check(definition: ExerciseDefinition, progress: ExerciseProgress, url: str | None) -> CheckVerdict:
+def _check(
+    definition: ExerciseDefinition, progress: ExerciseProgress, url: str | None, show: Callable[[CheckVerdict], None]
+) -> CheckVerdict:
     if definition.find is not None:
         from shop.cli.exercise_store import check_case
 
         return check_case(definition, progress, url)
     if definition.predict is not None:
-        return _check_prediction(definition, progress, url)
+        return _check_prediction(definition, progress, url, show)
     path = _attempt_path(definition)
     if not path.is_file():
         raise ConfigurationError(f"{_shown(path)} is missing: `bin/shop exercise start {definition.number}` makes it.")
@@ -323,7 +331,9 @@ def _lend_servers(definition: ExerciseDefinition) -> Iterator[ServerAddresses]:
         yield servers
 
 
-def _check_prediction(definition: ExerciseDefinition, progress: ExerciseProgress, url: str | None) -> CheckVerdict:
+def _check_prediction(
+    definition: ExerciseDefinition, progress: ExerciseProgress, url: str | None, show: Callable[[CheckVerdict], None]
+) -> CheckVerdict:
     from shop.exercises.prediction import check_prediction
     from shop.lab.saved_state import ExperimentInterrupted
     from shop.lab.store_client import StoreClient
@@ -342,7 +352,7 @@ def _check_prediction(definition: ExerciseDefinition, progress: ExerciseProgress
     try:
         lab_dir = settings.var_dir / "lab"
         return check_prediction(
-            definition, progress.prediction, store, lab_dir, lambda text: click.echo(text, err=True)
+            definition, progress.prediction, store, lab_dir, lambda text: click.echo(text, err=True), show
         )
     except ExperimentInterrupted as stop:
         _end("interrupted; all switches have their earlier values.", SIGNAL_EXIT + stop.number)

@@ -40,6 +40,7 @@ def check_prediction(
     store: StoreClient,
     lab_dir: Path,
     report: Callable[[str], None],
+    show: Callable[[CheckVerdict], None] = lambda verdict: None,
 ) -> CheckVerdict:
     """Measure on the running store and judge the prediction; afterwards the store is as it was.
 
@@ -49,6 +50,7 @@ def check_prediction(
         store: the running store.
         lab_dir: folder of the restore file, which experiments use, too: only one of them runs at a time.
         report: receives a sentence about a killed check or experiment that was restored, and one about the duration.
+        show: receives the verdict as soon as the number is measured; restoring the store comes after it.
 
     Raises:
         ConfigurationError: another check or experiment is running, or a fault is set.
@@ -56,6 +58,7 @@ def check_prediction(
     """
     assert definition.predict is not None  # noqa: S101 - the caller passes a predict exercise
     measurement, rule = load_measurement(definition.predict), definition.checks[0]
+    verdict: CheckVerdict | None = None
     try:
         store.check_ready()
     except ConfigurationError as error:
@@ -72,11 +75,15 @@ def check_prediction(
             own_products=measurement.own_products,
         )
         with restored:
-            report(f"Measuring takes about {measurement.seconds} seconds.")
+            report(f"Measuring takes about {measurement.seconds} seconds, longer on a busy machine.")
             measured = _measure(store, measurement, rule.repetitions)
+            verdict = judge_prediction(definition, measurement, prediction, measured)
+            show(verdict)
     except (CannotJudge, ServiceUnavailable) as error:
-        return CheckVerdict("could not judge", reason=str(error), prediction=prediction)
-    return judge_prediction(definition, measurement, prediction, measured)
+        if verdict is None:
+            return CheckVerdict("could not judge", reason=str(error), prediction=prediction)
+        report(f"The store is not restored yet ({error}): the next check or experiment does it.")
+    return verdict
 
 
 def judge_prediction(

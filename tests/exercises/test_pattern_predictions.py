@@ -5,9 +5,11 @@ import re
 import pytest
 
 from shop.demo_accounts import ADMIN, DEMO_PASSWORD
+from shop.errors import ServiceUnavailable
 from shop.exercises.definition import load_definitions
 from shop.exercises.measurements import load_measurement
 from shop.exercises.prediction import check_prediction, judge_prediction
+from shop.lab.saved_state import FILE_NAME, restore_after_kill
 from shop.lab.store_client import PAGE_SIZE, StoreClient
 from tests.exercises.answers import model_answer
 from tests.support.accounts import CHEAP
@@ -84,10 +86,16 @@ def prove(definition, store, folder):
     """Check that the calculation passes, the example fails, and the store is as before."""
     before = store.switches(), store.faults()
     measurement = load_measurement(definition.predict)
-    verdict = check_prediction(definition, calculated(definition), store, folder, print)
+    shown = []
+
+    def show(verdict):
+        shown.append((verdict, (folder / FILE_NAME).exists()))
+
+    verdict = check_prediction(definition, calculated(definition), store, folder, print, show)
     if verdict.verdict == "could not judge" and "too busy" in verdict.reason:
         pytest.skip(verdict.reason)
     assert verdict.verdict == "passed", verdict
+    assert shown == [(verdict, True)], "the reader waits until the store is restored"
     assert judge_prediction(definition, measurement, example(definition), verdict.measured).verdict == "not yet"
     assert (store.switches(), store.faults()) == before
     assert [slug for slug in store.products(PAGE_SIZE) if slug in measurement.own_products] == []
@@ -96,6 +104,21 @@ def prove(definition, store, folder):
 @pytest.mark.parametrize("slug", QUICK)
 def test_calculation_passes_and_example_fails(slug, web_store, tmp_path):
     prove(PREDICT[slug], web_store, tmp_path)
+
+
+def test_verdict_stays_if_the_store_cannot_be_restored(web_store, tmp_path, monkeypatch):
+    definition, notes = PREDICT["composite-api"], []
+
+    def fail(slug):
+        raise ServiceUnavailable("The store does not answer.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(web_store, "withdraw_product", fail)
+        verdict = check_prediction(definition, calculated(definition), web_store, tmp_path, notes.append)
+    assert verdict.verdict == "passed", verdict
+    assert "not restored yet" in notes[-1]
+    restore_after_kill(web_store, tmp_path, notes.append)
+    assert "was killed; restored" in notes[-1]
 
 
 @pytest.mark.long  # above: measuring and restoring; test_lab_experiments.py: faults and parameters, also after a kill

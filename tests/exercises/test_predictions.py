@@ -44,7 +44,7 @@ def test_prediction_is_measured_and_the_store_restored(start_shop, store, switch
     code, said = done(start_shop("check", "1", "--url", store.base_url, "--json"))
     verdict, notes = said[: said.rindex("}") + 1], said[said.rindex("}") + 1 :]
     verdict = json.loads(verdict)
-    assert notes.strip() == f"Measuring takes about {MEASUREMENT.seconds} seconds."
+    assert notes.strip() == f"Measuring takes about {MEASUREMENT.seconds} seconds, longer on a busy machine."
     assert (code, verdict["verdict"]) == (0, "passed"), said
     assert verdict["measured"] == pytest.approx(CALCULATED, abs=HIT_RATE.checks[0].threshold / 2)
     assert switches() == before
