@@ -118,6 +118,7 @@ def template_values(settings: Settings, app: str) -> dict[str, str]:
         "EDGE_STDOUT": "",  # the log file is enough
         "EDGE_MODULES": "",  # the wheel has njs built in
         "EDGE_CONNECTIONS": str(CONNECTIONS[settings.profile]),
+        "EDGE_PROFILE": settings.profile,
     }
 
 

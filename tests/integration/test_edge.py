@@ -291,11 +291,19 @@ def test_a_cached_answer_has_the_ids_of_this_request(edge, origin):
     origin.reply = lambda asked: Reply(headers={**KEPT, **of_then, "Cache-Status": "shop-shared; fwd=miss; stored"})
     first, again = edge.get("/", X_Request_ID=ID), edge.get("/")
     assert first.headers.get_list("Cache-Status") == ["shop-shared; fwd=miss; stored, shop-edge; fwd=miss; stored"]
-    assert first.headers["Server-Timing"] == "db;dur=9"
+    assert first.headers["Server-Timing"] == f'db;dur=9, edge;desc="forwarded", req;desc="{ID}"'
     assert first.headers.get_list("X-Request-ID") == [ID]
     assert re.fullmatch(r"shop-edge; hit; ttl=\d+", again.headers["Cache-Status"])
-    assert "Server-Timing" not in again.headers
     assert again.headers["X-Request-ID"] not in (ID, "of-another-time")
+    assert again.headers["Server-Timing"] == f'edge;desc="hit", req;desc="{again.headers["X-Request-ID"]}"'
+
+
+def test_a_304_of_the_edge_names_its_request(edge, origin):
+    origin.reply = lambda asked: Reply(headers={**KEPT, "ETag": 'W/"one"'})
+    edge.get("/")
+    again = edge.get("/", If_None_Match='W/"one"')
+    assert again.status_code == 304
+    assert again.headers["Server-Timing"] == f'edge;desc="hit", req;desc="{again.headers["X-Request-ID"]}"'
 
 
 @pytest.mark.parametrize("age", [0, 1, 9, 10, 99, 100, 1000, 9999, 21599, 49000])

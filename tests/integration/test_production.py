@@ -131,7 +131,9 @@ class TestAStoreInProduction:
             context.wrap_socket(plain, server_hostname="localhost")
 
     def test_production_invents_no_secrets_and_hides_the_lab(self, production, pair):
-        assert json.loads(ask(production, pair, "GET", "/api/v1/products").body)["items"] == []
+        products = ask(production, pair, "GET", "/api/v1/products")
+        assert json.loads(products.body)["items"] == []
+        assert products.headers["Server-Timing"] is None
         assert ask(production, pair, "GET", "/lab").status == 404
         assert "payments" not in production.state().load().processes
         assert production.shop("seed", "--dataset", "demo").returncode == 2
