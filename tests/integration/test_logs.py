@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from shop.accounts.secret_tokens import new_token
-from shop.cli.logs import find_request_lines, logs
+from shop.cli.logs import logs
 from shop.clock import SystemClock
 from shop.orders.links import OrderLinks
 from shop.patterns.observability import correlation
@@ -20,6 +20,7 @@ from shop.patterns.observability.json_lines import JsonLinesFile, rotated_path
 from shop.patterns.observability.logs import configure_logging
 from shop.patterns.observability.recent_requests import last_requests
 from shop.patterns.observability.redaction import REDACTED, redact, redact_text
+from shop.patterns.observability.request_lines import find_request_lines
 from tests.support.accounts import make_account
 
 ID = "one-request-of-many"

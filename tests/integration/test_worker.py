@@ -16,10 +16,10 @@ from sqlalchemy import select, text
 
 from shop.checkout.details import CheckoutDetails
 from shop.checkout.recovery_points import RecoveryPoint
-from shop.cli.logs import find_request_lines
 from shop.mail.models import Mail
 from shop.orders.models import Order
 from shop.patterns.observability import correlation
+from shop.patterns.observability.request_lines import find_request_lines
 from shop.patterns.queue.models import HandledMessage
 from shop.stack.program import free_port, port_answers
 from tests.support.checkout_processes import DETAILS, check_out_and_die

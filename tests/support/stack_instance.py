@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from shop.cli import logs
+from shop.patterns.observability.request_lines import find_request_lines
 from shop.settings import load_settings
 from shop.stack.process_identity import ProcessIdentity
 from shop.stack.program import free_port
@@ -71,7 +71,7 @@ class StackInstance:
 
     def processes_in_log(self, request_id: str) -> set[str]:
         """Return the processes with a log line of a request."""
-        return {str(line["process"]) for line in logs.find_request_lines(self.var / "log", request_id)}
+        return {str(line["process"]) for line in find_request_lines(self.var / "log", request_id)}
 
     def identities(self) -> Sequence[ProcessIdentity]:
         """Return all processes, the supervisor first."""
