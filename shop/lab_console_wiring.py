@@ -1,10 +1,12 @@
 """The composition root of the lab console. Only web processes of the lab profile use it."""
 
+from collections.abc import Collection
+
 from shop.faults import FaultChannel
 from shop.lab_console.experiments_pages import ExperimentsPageServices, Overview, RunPage
 from shop.lab_console.services import LabConsoleServices
 from shop.lab_orders import LabOrderChannel
-from shop.mail.mailer import latest_mails
+from shop.mail.mailer import latest_mails, mails_with_ids
 from shop.mail.models import Mail
 from shop.patterns.caching.inspection import MaxMemory
 from shop.patterns.edge.hit_counter import EdgeTotals
@@ -29,6 +31,10 @@ def build_lab_console(runtime: ProcessRuntime) -> LabConsoleServices:
         with runtime.database.reading() as session:
             return latest_mails(session, count)
 
+    def find_mails(message_ids: Collection[str]) -> list[Mail]:
+        with runtime.database.reading() as session:
+            return mails_with_ids(session, message_ids)
+
     def load_exercises() -> object:
         from shop.exercises.exercise_map import load_map  # only a reader of that page needs the exercises
 
@@ -44,6 +50,7 @@ def build_lab_console(runtime: ProcessRuntime) -> LabConsoleServices:
         max_memory=MaxMemory(settings.cache_url) if settings.cache_url else None,
         summarise=summarise,
         latest_mails=newest_mails,
+        mails_with_ids=find_mails,
         load_exercises=load_exercises,
     )
 

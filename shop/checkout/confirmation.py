@@ -135,6 +135,7 @@ class InlineConfirmation:
                 return
             with self._database.transaction() as session:
                 self._mailer.record(session, email)
+            _log_sent(public_id, email)
 
         Database.after_commit(session, send)
 
@@ -171,3 +172,9 @@ class ConfirmationConsumer:
             return
         self._mailer.send(email)
         self._inbox.process_once(message, lambda session: self._mailer.record(session, email))
+        _log_sent(message.aggregate_id, email)
+
+
+def _log_sent(public_id: str, email: OutgoingEmail) -> None:
+    """Log which mail the order has got; its ``Message-ID`` has no address."""
+    _log.info("mail_sent", extra={"order": public_id, "mail": email.message_id})

@@ -7,8 +7,11 @@ from typing import Any
 from flask_openapi3 import Tag
 from pydantic import Field, StrictFloat
 
+from shop.faults import NONE
+from shop.lab_console import faults_api, switches_api
 from shop.lab_console.services import LabConsoleServices
 from shop.patterns.caching.valkey_client import CacheUnavailable
+from shop.patterns.observability import recent_requests
 from shop.switches.parameters import LAB_PARAMETERS
 from shop.web.openapi import ApiBlueprint
 from shop.web.private_response import NO_STORE_HEADERS
@@ -99,6 +102,30 @@ class MailList(ApiModel):
     items: list[MailAnswer]
 
 
+class RequestPath(ApiModel):
+    """The request in the path."""
+
+    request_id: str = Field(description="Its id, as in `X-Request-ID` and in `req` of `Server-Timing`.")
+
+
+class UnusualSetting(ApiModel):
+    """A fault in force, or a switch that is not at its default."""
+
+    name: str
+    value: str
+    unsafe: bool = Field(description="Whether the value breaks a promise of the store; true for a fault.")
+
+
+class RequestAnswer(ApiModel):
+    """How the application answered a request, and what is unusual in the store now."""
+
+    answered_by: str | None = Field(description="The layer; `null` if the logs do not have the request yet.")
+    duration_ms: float | None = Field(description="Time in the application, or at the edge if it answered.")
+    queries: int | None = Field(description="Database statements.")
+    faults: list[UnusualSetting]
+    switches: list[UnusualSetting]
+
+
 class AttemptNoteAnswer(ApiModel):
     """One thing that went wrong with a reader's code in the store."""
 
@@ -176,6 +203,28 @@ def create_api(services: LabConsoleServices) -> ApiBlueprint:
             queries=sums.queries,
             layers=[LayerFigures(name=layer.name, asked=layer.lookups, hits=layer.hits) for layer in sums.layers],
             loads=dict(sums.loads),
+        )
+        return answer.model_dump(), NO_STORE_HEADERS
+
+    @api.get("/requests/<request_id>", operation_id="get_request", responses={200: RequestAnswer})
+    def get_request(path: RequestPath) -> Any:
+        """Return how a request of the last minute was answered, and which faults and switches may explain it."""
+        logs = services.settings.log_dir
+        line = recent_requests.find_request(logs / "web.jsonl", logs / "edge.jsonl", path.request_id)
+        answer = RequestAnswer(
+            answered_by=recent_requests.answering_layer(line) if line else None,
+            duration_ms=float(str(line["duration_ms"])) if line else None,
+            queries=int(str(line["queries"])) if line else None,
+            faults=[
+                UnusualSetting(name=fault["name"], value=fault["value"], unsafe=True)
+                for fault in faults_api.describe_all(services.fault_channel)
+                if fault["value"] != NONE
+            ],
+            switches=[
+                UnusualSetting(name=switch["name"], value=switch["value"], unsafe=switch["value"] in switch["unsafe"])
+                for switch in switches_api.describe_all(services)
+                if switch["value"] != switch["default"]
+            ],
         )
         return answer.model_dump(), NO_STORE_HEADERS
 

@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from shop.errors import ConfigurationError
 from shop.lab_console import faults_api, switches_api
+from shop.lab_console.request_pages import add_request_pages
 from shop.lab_console.services import LabConsoleServices
 from shop.patterns.observability import recent_requests
 from shop.web.private_response import NO_STORE_HEADERS
@@ -20,6 +21,7 @@ def create_pages(services: LabConsoleServices) -> Blueprint:
     """Build the routes."""
     logs = services.settings.log_dir
     pages = Blueprint("lab", __name__, url_prefix="/lab", template_folder="templates")
+    add_request_pages(pages, services)
 
     @pages.get("")
     def index() -> ResponseReturnValue:

@@ -1,6 +1,6 @@
 """The services that the lab console's pages and API use."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -60,6 +60,7 @@ class LabConsoleServices:
         max_memory: memory limit of the cache; ``None`` if there is no cache.
         summarise: returns the sums of all web processes.
         latest_mails: returns so many mails of the mailbox, the newest first.
+        mails_with_ids: returns the mails with these ``Message-ID`` values, the oldest first.
         load_exercises: returns the map of the exercises for the page; raises ``ConfigurationError`` if there are none,
             or the reader's progress cannot be read.
     """
@@ -73,6 +74,7 @@ class LabConsoleServices:
     max_memory: MaxMemory | None
     summarise: Callable[[], MetricsSummary]
     latest_mails: Callable[[int], Sequence[StoredMail]]
+    mails_with_ids: Callable[[Collection[str]], Sequence[StoredMail]]
     load_exercises: Callable[[], object]
 
     def switches_applied(self) -> bool:

@@ -8,7 +8,7 @@ record, so it is written exactly once.
 import re
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -210,3 +210,8 @@ class FaultInjectingMailer:
 def latest_mails(session: Session, limit: int) -> list[Mail]:
     """Return the mails of the mailbox, newest first."""
     return list(session.scalars(select(Mail).order_by(Mail.id.desc()).limit(limit)))
+
+
+def mails_with_ids(session: Session, message_ids: Collection[str]) -> list[Mail]:
+    """Return the mails of the mailbox with these ``Message-ID`` values, oldest first."""
+    return list(session.scalars(select(Mail).where(Mail.message_id.in_(message_ids)).order_by(Mail.id)))

@@ -15,6 +15,7 @@ from shop.patterns.observability.logs import timestamp
 LAYERS = {"shop-edge": "edge", "shop-local": "local memory", "shop-shared": "Valkey"}
 DATABASE, APPLICATION, BROWSER = "database", "application", "browser's own copy"
 NOT_MODIFIED = 304
+SEARCHED_REQUESTS = 1_000
 TAIL_BYTES = 128 * 1024
 """Bytes read from the end of a log file: some 300 requests."""
 
@@ -56,6 +57,18 @@ def last_requests(web: Path, edge: Path, count: int) -> list[Mapping[str, object
     hits = [line for line in edge_lines if str(line["cache"]).startswith("shop-edge; hit")]
     lines = [line for line in (*web_lines, *map(_in_application_format, hits)) if str(line["ts"]) >= since]
     return sorted(lines, key=lambda line: str(line["ts"]), reverse=True)[:count]
+
+
+def find_request(web: Path, edge: Path, request_id: str) -> Mapping[str, object] | None:
+    """Return the line of a request among the last few hundred; ``None`` if it is not there, or not yet.
+
+    Args:
+        web: the application's log.
+        edge: the edge's log. Either may be missing.
+        request_id: of the request.
+    """
+    lines = last_requests(web, edge, SEARCHED_REQUESTS)
+    return next((line for line in lines if line.get("request_id") == request_id), None)
 
 
 def summarise(lines: Sequence[Mapping[str, object]]) -> RecentRequests:

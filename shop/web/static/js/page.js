@@ -4,6 +4,9 @@ import "./header.js";
 import "./forms.js";
 import { whenRestored } from "./restored.js";
 
+// Only the edge of the lab profile names the request in Server-Timing.
+if (performance.getEntriesByType("navigation")[0]?.serverTiming?.some(({ name }) => name === "req")) import("./lab-strip.js");
+
 const PRICED = ".product-card__foot, .product__price"; // prices, and the "Sold out" badge in lists; they contain no link, so no focus is lost
 
 const offers = (page) =>
