@@ -8,7 +8,6 @@
 import sys
 from pathlib import Path
 
-from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -32,7 +31,6 @@ html_use_index = False
 
 def setup(app: Sphinx) -> None:
     """Install the parts of the site that Sphinx does not bring."""
-    app.add_lexer("mermaid", TextLexer)
     navigation.install(app)
     navigation_tree.install(app)
     source_pages.install(app)

@@ -16,6 +16,7 @@ import click
 
 from shop.cli import reference_drawings, reference_tables
 from shop.cli.reference_exercises import chapter_table, practice_list
+from shop.cli.reference_graphs import draw_graph
 from shop.exercises.definition import ExerciseDefinition, load_definitions
 from shop.lab import markdown_table, report
 from shop.lab.experiment import load_experiments
@@ -27,6 +28,7 @@ DOCS = PROJECT_ROOT / "docs"
 FIGURES = DOCS / "figures"
 PATTERNS = DOCS / "patterns"
 DRAWINGS = DOCS / "drawings"
+IMAGES = DOCS / "images"
 REGION = re.compile(r"(<!-- (figure|table|chapter|practice|steps): ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 TABLES: Mapping[str, Callable[[Mapping[str, Result]], str]] = {
     "calls": lambda runs: reference_tables.api_calls_table(),
@@ -55,11 +57,11 @@ def build_pages() -> dict[Path, str]:
         DOCS / "reference" / "experiments.md": experiments_page(experiments),
         DOCS / "reference" / "switches.md": reference_tables.switches_page(PATTERNS, experiments),
     }
-    pictures = {DOCS / "images" / f"{name}.svg": f"{report.draw_picture(run)}\n" for name, run in runs.items()}
-    drawings = {
-        DOCS / "images" / f"{name}.svg": f"{reference_drawings.draw(drawing, name)}\n"
-        for name, drawing in load_drawings().items()
-    }
+    pictures = {IMAGES / f"{name}.svg": f"{report.draw_picture(run)}\n" for name, run in runs.items()}
+    diagrams = load_drawings().items()
+    drawings = {IMAGES / f"{name}.svg": f"{reference_drawings.draw(drawing, name)}\n" for name, drawing in diagrams}
+    graphs = {source: IMAGES / f"{source.stem}.svg" for source in sorted(DRAWINGS.glob("*.dot"))}
+    drawings |= {picture: draw_graph(source, picture) for source, picture in graphs.items()}
     pages = [PROJECT_ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
     exercises = list(load_definitions().values())
     texts = {page: page.read_text(encoding="utf-8") for page in pages if page not in whole}

@@ -1,4 +1,4 @@
-"""The diagram of the architecture page shows the imports between the store's packages, and no others."""
+"""The drawing of the components shows the imports between the store's packages, and no others."""
 
 import re
 from itertools import pairwise, permutations
@@ -8,17 +8,14 @@ import pytest
 
 from shop.settings import PROJECT_ROOT
 
-PAGE = PROJECT_ROOT / "docs" / "explanation" / "architecture.md"
-DIAGRAM = re.compile(r"^flowchart TD\n(.*?)^```", re.DOTALL | re.MULTILINE)
-LABEL = re.compile(r"\[[^\]]*\]")
+DRAWING = PROJECT_ROOT / "docs" / "drawings" / "components.dot"
 
 
 def drawn():
     """Return each arrow as a pair of packages."""
-    diagram = DIAGRAM.search(PAGE.read_text(encoding="utf-8"))[1]
     pairs = set()
-    for line in LABEL.sub("", diagram).splitlines():
-        boxes = [{box.strip() for box in part.split("&")} for part in line.split("-->")]
+    for line in DRAWING.read_text(encoding="utf-8").splitlines():
+        boxes = [set(re.findall(r"\w+", part)) for part in line.split("->")]
         for importers, imported in pairwise(boxes):
             pairs |= {(importer, other) for importer in importers for other in imported}
     return pairs

@@ -6,9 +6,11 @@ import pytest
 
 from shop.cli.reference import DOCS, DRAWINGS
 from shop.cli.reference_drawings import draw, parse, steps_table
+from shop.cli.reference_graphs import draw_graph
+from shop.errors import ConfigurationError
 from shop.settings import PROJECT_ROOT
 
-SOURCES = sorted(DRAWINGS.glob("*.mmd"))
+SOURCES = sorted([*DRAWINGS.glob("*.mmd"), *DRAWINGS.glob("*.dot")])
 TEXT = """sequenceDiagram
     participant A as client
     participant B as server
@@ -47,3 +49,11 @@ def test_step_without_its_file_is_refused(old, new):
 def test_step_with_a_stale_file_or_name_is_refused(place):
     with pytest.raises(ValueError, match="has no"):
         steps_table(parse(TEXT.replace("shop/app.py: create_app", place)), PROJECT_ROOT)
+
+
+def test_changed_graph_without_graphviz_says_what_to_install(tmp_path, monkeypatch):
+    source = tmp_path / "new.dot"
+    source.write_text("digraph { a -> b }")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigurationError, match="apt install graphviz"):
+        draw_graph(source, tmp_path / "new.svg")
