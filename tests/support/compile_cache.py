@@ -1,6 +1,7 @@
 """Shares compiled templates and routes between all applications of a test process."""
 
-from typing import Any, ClassVar
+from types import MethodType
+from typing import ClassVar
 
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
@@ -25,12 +26,20 @@ class CachedBytecode(BytecodeCache):
 
 
 class CachedRule(Rule):
-    """A route whose URL builder is compiled once for all applications."""
+    """A route that is compiled once for all applications; its converters belong to the first of them."""
 
-    _compiled: ClassVar[dict[tuple[object, ...], Any]] = {}
+    _compiled: ClassVar[dict[tuple[object, ...], "CachedRule"]] = {}
 
-    def _compile_builder(self, append_unknown: bool = True) -> Any:
-        key = (self.rule, self.subdomain, tuple(sorted((self.defaults or {}).items())), append_unknown)
-        if key not in self._compiled:
-            self._compiled[key] = super()._compile_builder(append_unknown)
-        return self._compiled[key]
+    def compile(self) -> None:
+        """Compile the route, or take over what an equal route of an earlier application has compiled."""
+        defaults = tuple(sorted((self.defaults or {}).items()))
+        first = self._compiled.setdefault(
+            (self.rule, self.subdomain, self.host, self.strict_slashes, self.merge_slashes, defaults), self
+        )
+        if first is self:
+            super().compile()
+            return
+        self._parts, self._trace, self._converters = first._parts, first._trace, first._converters
+        self.arguments |= first.arguments
+        self._build = MethodType(first._build.__func__, self)
+        self._build_unknown = MethodType(first._build_unknown.__func__, self)
