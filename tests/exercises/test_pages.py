@@ -40,4 +40,4 @@ def test_example_of_a_class_has_the_number_of_exercises():
 @pytest.mark.parametrize("name", [one.name for one in EXERCISES])
 def test_page_clears_no_fault_right_after_it_has_set_it(name):
     page = next(one for one in EXERCISES if one.name == name).page(PAGE)
-    assert not re.search(r"shop fault set .*\n\s*bin/shop fault clear", page)
+    assert not re.search(r"bin/shop fault set .*\n\s*bin/shop fault clear", page)

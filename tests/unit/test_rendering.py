@@ -241,7 +241,7 @@ def test_server_error_page_renders_without_any_server(app):
     assert "Something went wrong on our side" in html
 
 
-def test_client_error_keeps_its_status_while_the_menu_cannot_be_read(app):
+def test_client_error_keeps_its_status_without_the_menu(app):
     def raise_unavailable() -> list[object]:
         raise ServiceUnavailable("The database is away; try again.")
 
