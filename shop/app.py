@@ -35,6 +35,7 @@ from shop.errors import ConfigurationError
 from shop.lab_console import experiments_pages, faults_api, lab_api, switches_api
 from shop.lab_console import pages as lab_pages
 from shop.lab_console.docs_pages import create_docs_pages
+from shop.lab_console.live_middleware import LiveFiguresMiddleware
 from shop.lab_console_wiring import build_experiments_page, build_lab_console
 from shop.orders import admin as orders_admin
 from shop.orders import api as orders_api
@@ -84,6 +85,10 @@ def create_app(runtime: ProcessRuntime) -> OpenAPI:
     request_middleware.install(
         app, runtime.services, runtime.metrics, headers, hosts.is_ours, show_timings=settings.is_lab
     )
+    if settings.is_lab:
+        lab_console = build_lab_console(runtime)
+        # Before the application, so that a viewer of the live figures does not count in them.
+        app.wsgi_app = LiveFiguresMiddleware(app.wsgi_app, lab_console.live, hosts.is_ours, headers)  # type: ignore[method-assign]
     app.wsgi_app = HealthProbeMiddleware(app.wsgi_app, CurrentReadiness(runtime))  # type: ignore[method-assign]  # outermost: never shed
     app.wsgi_app = TrustedProxyMiddleware(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     deadline.install(app, settings.request_timeout_ms / 1000)
@@ -96,7 +101,6 @@ def create_app(runtime: ProcessRuntime) -> OpenAPI:
     sessions.install(app, lambda: _services().accounts, settings)
     order_access.install(app, lambda: _services().order_links)
     if settings.is_lab:
-        lab_console = build_lab_console(runtime)
         app.register_api(switches_api.create_api(lab_console))
         app.register_api(faults_api.create_api(lab_console))
         app.register_api(lab_api.create_api(lab_console))

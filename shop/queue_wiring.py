@@ -4,7 +4,9 @@ Only the worker and the commands for the queue use it. A web process writes mess
 to the broker.
 """
 
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -16,8 +18,9 @@ from shop.errors import ConfigurationError
 from shop.orders import link_requests
 from shop.patterns.observability import correlation
 from shop.patterns.outbox.messages import QueueMessage
-from shop.patterns.outbox.relay import OutboxRelay
-from shop.patterns.queue.dispatcher import MessageDispatcher, RetryPolicy
+from shop.patterns.outbox.relay import BrokerUnavailable, OutboxRelay, backlog
+from shop.patterns.queue.dispatcher import MessageDispatcher, RetryPolicy, count_dead_letters
+from shop.patterns.queue.queue_report import QueueReport
 from shop.settings import Settings
 from shop.wiring import ProcessRuntime
 
@@ -90,6 +93,24 @@ def relay(runtime: ProcessRuntime, broker: "MessageBroker") -> CurrentRelay:
             broker.publish(consumer, message.to_json())
 
     return CurrentRelay(runtime, publish, broker.free_capacity)
+
+
+def queue_reporter(runtime: ProcessRuntime, broker: "MessageBroker") -> Callable[[], None]:
+    """Return a function that writes the report on outbox and queue for the lab."""
+
+    def report() -> None:
+        with runtime.database.reading() as session:
+            outbox, dead = backlog(session), count_dead_letters(session)
+        try:
+            queues = broker.lengths()
+        except BrokerUnavailable:
+            queues = None
+        with suppress(OSError):  # a full disk: the lab shows how old the last report is
+            QueueReport(time.time(), outbox.waiting, outbox.oldest_s, dead, queues).save(
+                runtime.settings.queue_report_file
+            )
+
+    return report
 
 
 def message_dispatcher(runtime: ProcessRuntime) -> MessageDispatcher:

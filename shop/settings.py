@@ -272,6 +272,16 @@ class Settings(BaseSettings):
         return self.run_dir / "edge-answers.json"
 
     @property
+    def queue_report_file(self) -> Path:
+        """Return the file with the worker's report on outbox and queue."""
+        return self.run_dir / "queue-report.json"
+
+    @property
+    def live_figures_file(self) -> Path:
+        """Return the file of the lab's live figures, which the web processes share."""
+        return self.run_dir / "live-figures.json"
+
+    @property
     def run_dir(self) -> Path:
         """Return the directory for the state of the running stack."""
         return self.var_dir / "run"

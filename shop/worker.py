@@ -118,6 +118,9 @@ class BackgroundWorker:
         loops = background_loops(runtime, queue_wiring.relay(runtime, self._broker) if self._broker else None)
         if purger is not None:
             loops.append(purger.loop)
+        if runtime.settings.is_lab and self._broker is not None:
+            report = queue_wiring.queue_reporter(runtime, self._broker)
+            loops.append(BackgroundLoop("queue-report", report, MEASURE_EVERY_S, cap_s=MEASURE_EVERY_S))
         self.runners: Sequence[LoopRunner] = [LoopRunner(loop, self._stopped) for loop in loops]
 
     def start(self) -> None:

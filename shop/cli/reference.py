@@ -22,6 +22,7 @@ from shop.lab import markdown_table, report
 from shop.lab.experiment import load_experiments
 from shop.lab.reference import experiments_page
 from shop.lab.result import Result
+from shop.lab_console.switch_guide import LINKS_FILE
 from shop.settings import PROJECT_ROOT
 
 DOCS = PROJECT_ROOT / "docs"
@@ -55,6 +56,7 @@ def build_pages() -> dict[Path, str]:
     whole = {
         DOCS / "reference" / "settings.md": reference_tables.settings_page(),
         DOCS / "reference" / "experiments.md": experiments_page(experiments),
+        LINKS_FILE: reference_tables.switch_links(PATTERNS, experiments),
         DOCS / "reference" / "switches.md": reference_tables.switches_page(PATTERNS, experiments),
     }
     pictures = {IMAGES / f"{name}.svg": f"{report.draw_picture(run)}\n" for name, run in runs.items()}

@@ -1,5 +1,6 @@
 """Generates the tables of the reference from the code: settings, switches, API calls, problem types."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,10 @@ from shop.wiring import build
 API = "/api/v1"
 BOUNDS = {"ge": "at least", "gt": "above", "le": "at most"}
 SECTION = re.compile(r"^## The switch\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+CODE = re.compile(r"\]\(\.\./\.\./(shop/[\w/]+\.py)\)")
+"""A link to code on a pattern's page."""
+NAMED = re.compile(r"`[a-z]+\.[a-z_]+`")
+MOST_CODE = 2
 SETTINGS_HEADER = """# Settings
 
 Each process reads its settings once from the environment, when it starts. No other code of the store reads the
@@ -80,12 +85,42 @@ def switches_page(patterns: Path, experiments: Iterable[LabExperiment]) -> str:
     known, rows = list(experiments), []
     for name, switch in SWITCHES.items():
         pages = [f"[{page.stem}](../patterns/{page.name})" for page, text in sections.items() if f"`{name}`" in text]
-        changing = [one.name for one in known if len({arm.switches.get(name) for arm in one.arms}) > 1]
+        changing = [one.name for one in known if _changes(one, name)]
         links = ", ".join(f"[{experiment}](experiments.md)" for experiment in changing) or "–"
         values = " ".join(f"`{value}`{'†' if value in switch.unsafe else ''}" for value in switch.values)
         rows.append(f"| `{name}` | {values} | {switch.description} | {', '.join(pages)} | {links} |\n")
     note = UNSAFE if any(switch.unsafe for switch in SWITCHES.values()) else ""
     return SWITCHES_HEADER + "".join(rows) + note + attempts_section()
+
+
+def switch_links(patterns: Path, experiments: Iterable[LabExperiment]) -> str:
+    """Return the links of all switches as JSON, for the lab's page.
+
+    Args:
+        patterns: the folder of the patterns' pages.
+        experiments: all experiments.
+    """
+    pages = sorted(patterns.glob("*.md"))
+    exercises, known = load_definitions().values(), list(experiments)
+    document = {}
+    for name in SWITCHES:
+        about = [page for page in pages if f"`{name}`" in switch_section(page)]
+        # A page that names one switch alone is about it; the others name it beside their own.
+        about.sort(key=lambda page: len(NAMED.findall(switch_section(page))))
+        code = dict.fromkeys(path for page in about for path in CODE.findall(page.read_text(encoding="utf-8")))
+        own = {page.stem for page in about}
+        document[name] = {
+            "pages": [page.stem for page in about],
+            "code": list(code)[:MOST_CODE],
+            "experiments": [one.name for one in known if _changes(one, name)],
+            "exercises": [[one.label, one.title] for one in exercises if own & set(one.patterns)],
+        }
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _changes(experiment: LabExperiment, name: str) -> bool:
+    """Return whether an experiment compares values of a switch."""
+    return len({arm.switches.get(name) for arm in experiment.arms}) > 1
 
 
 def attempts_section() -> str:

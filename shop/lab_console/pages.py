@@ -1,10 +1,12 @@
 """The pages below ``/lab``: switches, faults, live figures, mail and exercises. Registered in the lab profile only."""
 
+import json
+
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from shop.errors import ConfigurationError
-from shop.lab_console import faults_api, switches_api
+from shop.lab_console import faults_api, page_state, switch_guide, switches_api
 from shop.lab_console.request_pages import add_request_pages
 from shop.lab_console.services import LabConsoleServices
 from shop.patterns.observability import recent_requests
@@ -23,17 +25,30 @@ def create_pages(services: LabConsoleServices) -> Blueprint:
     pages = Blueprint("lab", __name__, url_prefix="/lab", template_folder="templates")
     add_request_pages(pages, services)
 
+    def back() -> ResponseReturnValue:
+        """Return to the page, in the same size of type."""
+        return redirect(url_for("lab.index", wall=request.args.get("wall")), 303)
+
     @pages.get("")
     def index() -> ResponseReturnValue:
         last = recent_requests.last_requests(logs / "web.jsonl", logs / "edge.jsonl", RECENT_REQUESTS)
+        recent = recent_requests.summarise(last)
+        chapters = switch_guide.group_switches(switches_api.describe_all(services))
+        faults = faults_api.describe_all(services.fault_channel)
+        live = json.loads(services.live.newest())
         page = render_template(
             "lab/index.html",
-            switches=switches_api.describe_all(services),
+            wall=request.args.get("wall"),
+            chapters=chapters,
+            changed=page_state.changed_settings(chapters.values(), faults),
             attempts=services.attempt_reports(),
             shown_notes=SHOWN_NOTES,
-            faults=faults_api.describe_all(services.fault_channel),
+            faults=faults,
             figures=services.summarise(),
-            recent=recent_requests.summarise(last),
+            state=live["state"],
+            stamp=page_state.stamp(live["state"]),
+            recent=recent,
+            layers=page_state.share_layers(dict(recent.answered_by)),
             requests=last[:SHOWN_REQUESTS],
         )
         return page, NO_STORE_HEADERS
@@ -56,21 +71,26 @@ def create_pages(services: LabConsoleServices) -> Blueprint:
     @pages.post("/switches/<name>")
     def set_switch(name: str) -> ResponseReturnValue:
         services.set_switch(name, request.form.get("value", ""))
-        return redirect(url_for("lab.index"), 303)
+        return back()
 
     @pages.post("/faults/<name>")
     def set_fault(name: str) -> ResponseReturnValue:
         services.fault_channel.request(name, request.form.get("value", ""))
-        return redirect(url_for("lab.index"), 303)
+        return back()
 
     @pages.post("/mend")
     def clear_faults() -> ResponseReturnValue:
         services.fault_channel.clear()
-        return redirect(url_for("lab.index"), 303)
+        return back()
+
+    @pages.post("/restore")
+    def put_all_back() -> ResponseReturnValue:
+        services.put_all_back()
+        return back()
 
     @pages.post("/reset")
     def reset() -> ResponseReturnValue:
         services.reset_switches()
-        return redirect(url_for("lab.index"), 303)
+        return back()
 
     return pages

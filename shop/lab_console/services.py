@@ -7,6 +7,7 @@ from typing import Protocol
 
 from shop.errors import ServiceUnavailable, StateConflict
 from shop.faults import FaultChannel
+from shop.lab_console.live_snapshot import LiveSnapshot
 from shop.lab_orders import LabOrderChannel, processes_order
 from shop.patterns.caching.inspection import MaxMemory
 from shop.patterns.caching.valkey_client import CacheUnavailable
@@ -59,6 +60,7 @@ class LabConsoleServices:
         orders: asks the supervisor for another number of web processes.
         max_memory: memory limit of the cache; ``None`` if there is no cache.
         summarise: returns the sums of all web processes.
+        live: the live figures, one answer for all viewers.
         latest_mails: returns so many mails of the mailbox, the newest first.
         mails_with_ids: returns the mails with these ``Message-ID`` values, the oldest first.
         load_exercises: returns the map of the exercises for the page; raises ``ConfigurationError`` if there are none,
@@ -73,6 +75,7 @@ class LabConsoleServices:
     orders: LabOrderChannel
     max_memory: MaxMemory | None
     summarise: Callable[[], MetricsSummary]
+    live: LiveSnapshot
     latest_mails: Callable[[int], Sequence[StoredMail]]
     mails_with_ids: Callable[[Collection[str]], Sequence[StoredMail]]
     load_exercises: Callable[[], object]
@@ -113,6 +116,15 @@ class LabConsoleServices:
         """Set all switches and parameters back to their defaults."""
         self.switch_store.reset()
         self.poller.refresh()
+
+    def put_all_back(self) -> None:
+        """Set switches and parameters back to their defaults, and end every fault.
+
+        Raises:
+            ServiceUnavailable: the supervisor did not end the faults.
+        """
+        self.reset_switches()
+        self.fault_channel.clear()
 
     def parameter(self, name: str) -> float | None:
         """Return the value of a parameter; ``None`` if the server that holds it does not answer."""

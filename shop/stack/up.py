@@ -61,7 +61,8 @@ def run_stack(settings: Settings, prepare: Sequence[str], console: StackConsole)
     with directories.explain_permission_errors(settings), state.hold_lock():
         stop_leftovers(state, console.say)
         ports.require_free(settings.host, settings.port)
-        settings.edge_answers_file.unlink(missing_ok=True)  # the edge counts from this start on
+        for figures in (settings.edge_answers_file, settings.queue_report_file, settings.live_figures_file):
+            figures.unlink(missing_ok=True)  # they count from this start on
         plan = make_plan(settings, state.load())
         supervisor = ProcessSupervisor(state, settings.log_dir, console)
         supervisor.handle_stop_signals()

@@ -11,6 +11,7 @@ import math
 import os
 import signal
 import time
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -31,6 +32,13 @@ its own container is not nginx. There a script beside nginx sees that the log is
 """
 SAVE_EVERY_S = 1.0
 """How far the totals on ``/lab`` may lag behind."""
+NOT_MODIFIED = 304
+DURATION_BOUNDS_MS = (
+    *(1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 40, 50, 70, 100, 150, 200, 300, 400, 500, 700),
+    *(1_000, 1_500, 2_000, 3_000, 5_000, 10_000, 30_000),
+)
+"""Upper bounds of the counted durations in milliseconds; one more count is for the longer ones. nginx logs whole
+milliseconds."""
 
 _log = logging.getLogger("shop.edge_purger")
 
@@ -44,8 +52,14 @@ class EdgeTotals:
     """Responses of status 500 and above."""
     lookups: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Time-to-live class and outcome to the number of look-ups."""
+    not_modified: int = 0
+    """Hits with status 304, which have no body."""
+    durations: list[int] = field(default_factory=lambda: [0] * (len(DURATION_BOUNDS_MS) + 1))
+    """Number of responses by duration, in the order of :data:`DURATION_BOUNDS_MS`."""
     position: LogPosition | None = None
     """The position in nginx's log up to which the totals count."""
+    saved_at: float = 0.0
+    """Unix time in seconds at which the totals were saved."""
 
     def add(self, responses: Mapping[LoggedResponse, int], position: LogPosition | None) -> None:
         """Add responses read from the log up to a position."""
@@ -53,6 +67,9 @@ class EdgeTotals:
             self.requests += count
             self.failed += count if response.status >= 500 else 0
             self.lookups[(response.ttl_class, response.outcome)] += count
+            self.durations[bisect_left(DURATION_BOUNDS_MS, response.duration_s * 1000)] += count
+            if response.status == NOT_MODIFIED and response.outcome.startswith("hit"):
+                self.not_modified += count
         self.position = position
 
     def save(self, path: Path) -> None:
@@ -62,7 +79,15 @@ class EdgeTotals:
             OSError: the file cannot be written.
         """
         look_ups = [[*key, count] for key, count in self.lookups.items()]
-        document = {"requests": self.requests, "failed": self.failed, "look_ups": look_ups, "position": self.position}
+        document = {
+            "requests": self.requests,
+            "failed": self.failed,
+            "look_ups": look_ups,
+            "not_modified": self.not_modified,
+            "durations": self.durations,
+            "position": self.position,
+            "saved_at": time.time(),
+        }
         atomic_write(path, json.dumps(document))
 
     @classmethod
@@ -72,7 +97,13 @@ class EdgeTotals:
             document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             lookups = Counter({(ttl_class, outcome): count for ttl_class, outcome, count in document["look_ups"]})
             position = LogPosition(*document["position"]) if document["position"] else None
-            return cls(document["requests"], document["failed"], lookups, position)
+            totals = cls(document["requests"], document["failed"], lookups, position=position)
+            # The file of another release may have no durations, or those of other bounds.
+            totals.not_modified = document.get("not_modified", 0)
+            if len(durations := document.get("durations", ())) == len(totals.durations):
+                totals.durations = durations
+            totals.saved_at = document.get("saved_at", 0.0)
+            return totals
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

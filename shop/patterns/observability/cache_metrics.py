@@ -88,6 +88,13 @@ class CacheMetrics:
             ["kind"],
         )
         self._outages = counter(metric_names.CACHE_OUTAGES, "Outages: the cache did not answer.", ["layer"])
+        self._down = Gauge(
+            metric_names.CACHE_DOWN,
+            "Whether a process leaves the cache alone since it did not answer.",
+            ["layer"],
+            multiprocess_mode="liveall",
+            registry=registry,
+        )
         self._held = Gauge(
             metric_names.CACHE_HELD_BYTES,
             "Bytes of local entries in this server's processes.",
@@ -127,6 +134,9 @@ class CacheMetrics:
                 self._evicted.labels(event.level).inc(event.bytes)
             case LevelDown():
                 self._outages.labels(event.level).inc()
+                self._down.labels(event.level).set(1)
+            case LevelUp():
+                self._down.labels(event.level).set(0)
             case WrongType():
                 self._anomalies.labels("wrong-type").inc(event.keys)
             case _ if (kind := ANOMALIES.get(type(event))) is not None:

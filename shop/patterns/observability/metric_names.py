@@ -6,6 +6,7 @@ Source: Prometheus' documentation, "Metric and label naming".
 """
 
 HTTP_REQUESTS = "shop_http_requests_total"
+HTTP_ANSWERS = "shop_http_answers_total"
 HTTP_DURATION = "shop_http_request_duration_seconds"
 HTTP_IN_FLIGHT = "shop_http_in_flight"
 DB_QUERIES = "shop_db_queries_total"
@@ -24,6 +25,7 @@ CACHE_EVICTIONS = "shop_cache_evictions_total"
 CACHE_EVICTED_BYTES = "shop_cache_evicted_bytes_total"
 CACHE_ANOMALIES = "shop_cache_anomalies_total"
 CACHE_OUTAGES = "shop_cache_outages_total"
+CACHE_DOWN = "shop_cache_down"
 
 EDGE_REQUESTS = "shop_edge_requests_total"
 EDGE_DURATION = "shop_edge_request_duration_seconds"
@@ -34,6 +36,7 @@ EDGE_PURGED_ANSWERS = "shop_edge_purged_answers_total"
 DEPENDENCY_ATTEMPTS = "shop_dependency_attempts_total"
 DEPENDENCY_DURATION = "shop_dependency_attempt_seconds"
 DEPENDENCY_RETRIES = "shop_dependency_retries_total"
+BREAKER_STATE = "shop_breaker_state"
 BREAKER_CHANGES = "shop_breaker_changes_total"
 
 MESSAGE_LAG = "shop_message_lag_seconds"

@@ -10,6 +10,7 @@ Source: Tom Wilkie, "The RED method"; Prometheus' documentation, "Metric and lab
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from shop.patterns.observability import metric_names
+from shop.patterns.observability.answering_layer import answering_layer
 from shop.patterns.observability.cache_metrics import CacheMetrics
 from shop.patterns.observability.edge_metrics import EdgeMetrics
 from shop.patterns.observability.projection_metrics import ProjectionMetrics
@@ -35,6 +36,12 @@ class ProcessMetrics:
         self.registry = CollectorRegistry() if registry is None else registry
         self._requests = Counter(
             metric_names.HTTP_REQUESTS, "Requests answered.", ["method", "route", "status"], registry=self.registry
+        )
+        self._answers = Counter(
+            metric_names.HTTP_ANSWERS,
+            "Requests answered, by the layer that answered: browser, local, shared, database, application.",
+            ["layer"],
+            registry=self.registry,
         )
         self._duration = Histogram(
             metric_names.HTTP_DURATION,
@@ -71,6 +78,7 @@ class ProcessMetrics:
         self._degraded = Counter(
             metric_names.DEGRADED, "Answers without one of their parts.", ["part"], registry=self.registry
         )
+        self._layer_answers: dict[str, Counter] = {}
         self._route_metrics: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def observe_request(self, method: str, route: str, status: int, record: RequestRecord) -> None:
@@ -91,6 +99,11 @@ class ProcessMetrics:
             )
         metrics[0].inc()
         metrics[1].observe(record.elapsed_s)
+        layer = answering_layer(status, record.cache.values(), record.queries)
+        answers = self._layer_answers.get(layer)
+        if answers is None:
+            answers = self._layer_answers[layer] = self._answers.labels(layer)
+        answers.inc()
         if record.queries:
             self._queries.inc(record.queries)
         if record.retries:

@@ -80,11 +80,19 @@ def collect(own: CollectorRegistry, edge: EdgeSums | None = None) -> MetricsSumm
     if edge is None:
         return summary
     summary = replace(summary, edge=edge)
-    counts = [(outcome, count) for (_, outcome), count in edge.lookups.items() if outcome in LOOKUP_OUTCOMES]
-    if not counts:
-        return summary
+    layer = count_lookups(edge.lookups)
+    return replace(summary, layers=(layer, *summary.layers)) if layer.lookups else summary
+
+
+def count_lookups(lookups: Mapping[tuple[str, str], int]) -> CacheLayer:
+    """Return the edge as a cache layer.
+
+    Args:
+        lookups: time-to-live class and outcome to the number of look-ups.
+    """
+    counts = [(outcome, count) for (_, outcome), count in lookups.items() if outcome in LOOKUP_OUTCOMES]
     hits = sum(count for outcome, count in counts if outcome in HIT_OUTCOMES)
-    return replace(summary, layers=(CacheLayer(EDGE, sum(count for _, count in counts), hits), *summary.layers))
+    return CacheLayer(EDGE, sum(count for _, count in counts), hits)
 
 
 def summarise(samples: Iterable[Sample]) -> MetricsSummary:

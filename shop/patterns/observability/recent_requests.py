@@ -1,6 +1,7 @@
 """A summary of the last requests: their rate, their database queries, and the layers that answered them."""
 
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,13 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from shop.patterns.observability import answering_layer as layers
 from shop.patterns.observability.json_lines import rotated_path
 from shop.patterns.observability.logs import timestamp
 
-LAYERS = {"shop-edge": "edge", "shop-local": "local memory", "shop-shared": "Valkey"}
-DATABASE, APPLICATION, BROWSER = "database", "application", "browser's own copy"
-NOT_MODIFIED = 304
 SEARCHED_REQUESTS = 1_000
+FAILED = 500
+TITLES = {layers.BROWSER: "browser's own copy", layers.LOCAL: "local memory", layers.SHARED: "Valkey"}
+"""Layers whose name in the metrics is not the one on pages."""
 TAIL_BYTES = 128 * 1024
 """Bytes read from the end of a log file: some 300 requests."""
 
@@ -28,6 +30,11 @@ class RecentRequests:
     seconds: float
     """From the first to the last request."""
     queries: int
+    failed: int
+    """Responses of status 500 and above."""
+    p50_ms: float | None
+    """``None`` without a request."""
+    p95_ms: float | None
     answered_by: tuple[tuple[str, int], ...]
     """Layer and number of its responses, the largest number first."""
 
@@ -74,25 +81,35 @@ def find_request(web: Path, edge: Path, request_id: str) -> Mapping[str, object]
 def summarise(lines: Sequence[Mapping[str, object]]) -> RecentRequests:
     """Summarise request lines, in any order."""
     times = sorted(datetime.fromisoformat(str(line["ts"])) for line in lines)
-    responses = Counter(answering_layer(line) for line in lines)
+    durations = sorted(float(str(line.get("duration_ms") or 0)) for line in lines)
+    responses = Counter(map(layer_of, lines))
     return RecentRequests(
         requests=len(lines),
         seconds=(times[-1] - times[0]).total_seconds() if times else 0.0,
         queries=sum(int(str(line.get("queries") or 0)) for line in lines),
+        failed=sum(int(str(line.get("status") or 0)) >= FAILED for line in lines),
+        p50_ms=_percentile(durations, 0.5),
+        p95_ms=_percentile(durations, 0.95),
         answered_by=tuple(responses.most_common()),
     )
 
 
-def answering_layer(line: Mapping[str, object]) -> str:
-    """Return the layer that answered one request: the cache with a hit, else the database or the application."""
-    if line.get("status") == NOT_MODIFIED:
-        return BROWSER
+def _percentile(ordered: Sequence[float], share: float) -> float | None:
+    """Return the nearest-rank percentile of ordered values."""
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else None
+
+
+def layer_of(line: Mapping[str, object]) -> str:
+    """Return the layer that answered one request: a name of ``LAYERS`` in :mod:`answering_layer`."""
     entries = line.get("cache")
-    for entry in entries if isinstance(entries, list) else ():
-        layer, _, rest = str(entry).partition(";")
-        if rest.strip().startswith("hit"):
-            return LAYERS.get(layer, layer)
-    return DATABASE if line.get("queries") else APPLICATION
+    cache = map(str, entries) if isinstance(entries, list) else ()
+    return layers.answering_layer(int(str(line.get("status") or 0)), cache, int(str(line.get("queries") or 0)))
+
+
+def answering_layer(line: Mapping[str, object]) -> str:
+    """Return the layer that answered one request, in the words of the pages."""
+    name = layer_of(line)
+    return TITLES.get(name, name)
 
 
 def _tail(log: Path) -> tuple[list[Mapping[str, Any]], Any]:

@@ -4,14 +4,19 @@ The labels are dependency and outcome, a handful of values each.
 """
 
 import logging
+from collections.abc import Mapping
+from types import MappingProxyType
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from shop.patterns.observability import metric_names
 from shop.patterns.resilience.events import AttemptFinished, BreakerChanged, Event, NotRetried, RetryScheduled
 
 DURATION_BUCKETS_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """From a refusal without a call to a call without a time limit."""
+
+STATES: Mapping[str, int] = MappingProxyType({"closed": 0, "half-open": 1, "open": 2})
+"""The state of a breaker as the value of its gauge."""
 
 _log = logging.getLogger("shop.resilience")
 
@@ -40,6 +45,13 @@ class ResilienceMetrics:
         self._retries = counter(
             metric_names.DEPENDENCY_RETRIES, "Retries, made or refused, and the reason.", ["dependency", "outcome"]
         )
+        self._state = Gauge(
+            metric_names.BREAKER_STATE,
+            "State of a breaker in each process: 0 closed, 1 half-open, 2 open.",
+            ["dependency"],
+            registry=registry,
+            multiprocess_mode="liveall",
+        )
         self._changes = counter(metric_names.BREAKER_CHANGES, "State changes of a breaker.", ["dependency", "to"])
 
     def observe(self, event: Event) -> None:
@@ -54,6 +66,7 @@ class ResilienceMetrics:
                 self._retries.labels(dependency, f"no {because} left").inc()
             case BreakerChanged(dependency, _, after):
                 self._changes.labels(dependency, after).inc()
+                self._state.labels(dependency).set(STATES[after])
 
 
 class ResilienceTelemetry:

@@ -4,9 +4,12 @@
 import { toast } from "./toast.js";
 
 const EVERY_MS = 3000;
+let isRefreshing = false;
 
 function replaceLiveParts(html) {
   const fresh = new DOMParser().parseFromString(html, "text/html");
+  const live = document.querySelector("[data-lab-live]");
+  live.dataset.stamp = fresh.querySelector("[data-lab-live]").dataset.stamp;
   for (const part of document.querySelectorAll("[data-live]")) {
     const replacement = fresh.querySelector(`[data-live="${part.dataset.live}"]`);
     if (replacement) part.replaceChildren(...replacement.childNodes);
@@ -14,7 +17,7 @@ function replaceLiveParts(html) {
 }
 
 async function refresh() {
-  const answer = await fetch("/lab", { headers: { Accept: "text/html" } }).catch(() => null);
+  const answer = await fetch(location.pathname + location.search, { headers: { Accept: "text/html" } }).catch(() => null);
   if (answer?.ok) replaceLiveParts(await answer.text());
 }
 
@@ -30,7 +33,7 @@ async function send(form, submitter) {
     toast(form.dataset.says ?? "All switches reset.");
     return;
   }
-  document.querySelector(`[data-switch="${row}"] [value="${submitter.value}"]`)?.focus();
+  document.querySelector(`.lab-switch[data-switch="${row}"] [value="${submitter.value}"]`)?.focus();
   toast(`${row} = ${submitter.value}`);
 }
 
@@ -53,5 +56,15 @@ function offerRefreshing(place) {
   }, EVERY_MS);
 }
 
+/** Somebody else has set a switch or a fault, such as a command in a terminal or an experiment. */
+async function follow(stamp) {
+  const live = document.querySelector("[data-lab-live]");
+  if (isRefreshing || live.dataset.stamp === stamp) return;
+  isRefreshing = true;
+  await refresh();
+  isRefreshing = false;
+}
+
+document.addEventListener("lab:stamp", (event) => follow(event.detail));
 document.querySelectorAll("[data-flips]").forEach(sendInBackground);
 document.querySelectorAll("[data-refresh-control]").forEach(offerRefreshing);

@@ -1,0 +1,87 @@
+"""The page ``/lab`` without JavaScript, and the polls of its live figures."""
+
+import re
+
+import pytest
+
+from shop.lab_console import live_snapshot
+from shop.lab_console.switch_guide import CHAPTERS
+from shop.switches.registry import SWITCHES
+
+
+@pytest.fixture
+def page_of(client):
+    """Return a function that gets the page; switches are back at their defaults afterwards."""
+    yield lambda query="": client.get(f"/lab{query}").text
+    client.post("/lab/restore")
+
+
+def live(client):
+    answer = client.get("/lab/live")
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+    return answer.json
+
+
+def test_page_shows_figures_and_every_switch_in_its_chapter(page_of):
+    page = page_of()
+    for label in ("Requests a second", "p50 and p95", "Errors", "Queries a second", "In flight", "Outbox + queue"):
+        assert label in page
+    for title, names in CHAPTERS.items():
+        chapter = page.partition(f'<h3 class="lab__chapter">{title}</h3>')[2].partition('<h3 class="lab__chapter">')[0]
+        assert [name for name in names if f'data-switch="{name}"' not in chapter] == []
+
+
+def test_every_switch_has_a_place_and_something_to_read():
+    assert sorted(name for names in CHAPTERS.values() for name in names) == sorted(SWITCHES)
+
+
+def test_changed_switch_is_marked_and_a_plain_form_resets_it(client, page_of):
+    assert "Put back" not in page_of()
+    client.post("/lab/switches/checkout.stock", data={"value": "naive"})
+    page = page_of()
+    assert "1 not at its default" in page
+    assert 'class="badge badge--danger">unsafe<' in page
+    form = re.search(r'<form class="changed__one[^>]*action="([^"]+)".*?name="value" value="([^"]+)"', page, re.DOTALL)
+    assert form is not None
+    client.post(form[1], data={"value": form[2]})
+    assert "Put back" not in page_of()
+
+
+def test_put_all_back_resets_every_switch(client, page_of):
+    for name in ("cache.shared", "cache.jitter"):
+        client.post(f"/lab/switches/{name}", data={"value": "off"})
+    assert "2 not at their default" in page_of()
+    client.post("/lab/restore")
+    assert "Put back" not in page_of()
+
+
+def test_flip_on_the_wall_stays_on_the_wall(client, page_of):
+    page = page_of("?wall=1")
+    assert "lab--wall" in page
+    action = re.search(r'action="(/lab/switches/cache.shared[^"]*)"', page)
+    assert client.post(action[1], data={"value": "on"}).location == "/lab?wall=1"
+
+
+def test_viewers_do_not_count_themselves(client):
+    before = client.get("/api/v1/lab/figures").json
+    for _ in range(5):
+        live(client)
+    after = client.get("/api/v1/lab/figures").json
+    assert after["requests"] - before["requests"] == 1, "the reading of the figures alone"
+
+
+def test_live_figures_show_where_requests_were_answered(client, product_on_shelf, monkeypatch):
+    monkeypatch.setattr(live_snapshot, "EVERY_S", 0.0)  # each poll is a second of its own
+    product_on_shelf("blue-mug")
+    live(client)
+    for _ in range(3):
+        client.get("/api/v1/screens/product/blue-mug")
+    point = live(client)["point"]
+    assert point["answers"]["database"] == 1
+    assert point["answers"].get("local", 0) + point["answers"].get("shared", 0) == 2
+    assert point["queries"] > 0
+    assert point["p95"] >= point["p50"] > 0
+
+
+def test_live_figures_are_for_our_hosts_only(client):
+    assert client.get("/lab/live", headers={"Host": "rebound.example.org"}).status_code == 421
