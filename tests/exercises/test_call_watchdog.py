@@ -6,7 +6,7 @@ import time
 import pytest
 
 from shop.exercises.in_store import call_watchdog
-from shop.exercises.in_store.call_watchdog import CallOverdue, CallWatchdog, GuardedCall
+from shop.exercises.in_store.call_watchdog import AttemptMisuse, CallOverdue, CallWatchdog, GuardedCall
 from tests.support.polling import until
 
 QUICK_TICK_S = 0.002
@@ -93,6 +93,30 @@ def test_error_of_the_store_is_known_as_such(watchdog, attempt):
     call = GuardedCall(attempt, "load()", 60_000)
     with pytest.raises(LookupError) as raised:
         watchdog.run(call, watchdog.wrap_store(fail), ())
+    assert call.store_error is raised.value
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [lambda load: load(1), lambda load: load(key="a"), lambda load: load(refuse=True)],
+    ids=["extra", "unknown", "unusable"],
+)
+def test_call_with_wrong_arguments_is_no_error_of_the_store(mistake, watchdog, attempt):
+    """An error of the store reaches the visitor; a mistake of the attempt must not."""
+
+    def load(*, refuse=False):
+        raise AttemptMisuse("no such row")
+
+    call = GuardedCall(attempt, "load()", 60_000)
+    with pytest.raises(TypeError):
+        watchdog.run(call, mistake, (watchdog.wrap_store(load),))
+    assert call.store_error is None
+
+
+def test_type_error_in_the_work_of_the_store_is_its_own(watchdog, attempt):
+    call = GuardedCall(attempt, "load()", 60_000)
+    with pytest.raises(TypeError) as raised:
+        watchdog.run(call, watchdog.wrap_store(lambda: None + 1), ())
     assert call.store_error is raised.value
 
 

@@ -1,5 +1,6 @@
 """The model answer of each build exercise takes the place of the store's own code, and the store works with it."""
 
+import re
 import threading
 import time
 import uuid
@@ -208,6 +209,42 @@ def test_answer_that_cannot_be_loaded_leaves_the_store_unchanged(exercise, start
     (note,) = store.notes(exercise)
     assert note.kind in ("import", "interface")
     assert sum(store.calls.values()) == 0
+
+
+MISUSES = {
+    "cache-aside": (
+        "def get_or_load(cache, key, ttl_s, load):\n    return load(key)\n",
+        "takes 0 positional arguments",
+    ),
+    "outbox-relay": (
+        "def relay_outbox(database, publish):\n    publish('a message')\n    return 1\n",
+        "takes a row of the outbox",
+    ),
+}
+
+
+@pytest.mark.parametrize("slug", MISUSES)
+def test_mistake_at_a_function_of_the_store_is_noted_and_no_visitor_sees_it(slug, start_store):
+    text, came = MISUSES[slug]
+    exercise = next(one for one in IN_STORE if one.slug == slug)
+    store = in_force(exercise, start_store, text)
+    USES[slug](store)
+    note = store.notes(exercise)[-1]
+    assert note.kind == "exception"
+    assert came in note.came
+
+
+def test_lifetime_of_a_hit_is_what_is_left(start_store):
+    exercise = next(one for one in IN_STORE if one.slug == "cache-aside")
+    store = in_force(exercise, start_store, model_answer(exercise))
+    left = [shared_ttl_s(store.get()) for _ in range(12)][1:]
+    assert left == sorted(left, reverse=True)
+    assert left[0] - left[-1] < 30  # each hit of one entry; a lifetime drawn anew for each would differ by up to 60
+
+
+def shared_ttl_s(answer):
+    found = re.search(r"shop-shared; hit; ttl=(\d+)", answer.headers["Cache-Status"])
+    return int(found[1]) if found else 0
 
 
 def test_each_attempt_in_the_store_has_a_use():

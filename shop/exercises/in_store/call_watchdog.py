@@ -22,6 +22,10 @@ class CallOverdue(BaseException):
     """Raised in a call that takes too long; not an ``Exception``, so that the attempt does not catch it by accident."""
 
 
+class AttemptMisuse(TypeError):
+    """A function of the store cannot work with what the attempt handed to it: the attempt's mistake."""
+
+
 class CallOwner(Protocol):
     """The attempt that is called."""
 
@@ -126,8 +130,9 @@ class CallWatchdog:
         """Return a function of the store in the form that an attempt may call: without the limit.
 
         Args:
-            function: the store's own.
-            passes_errors: whether its errors count as the store's if the attempt lets them through.
+            function: the store's own. It raises :class:`AttemptMisuse` for arguments that it cannot use.
+            passes_errors: whether its errors count as the store's if the attempt lets them through. A call with too
+                many, too few or unknown arguments never counts as the store's error.
         """
 
         def call_store(*arguments: Any, **named: Any) -> Any:
@@ -138,7 +143,7 @@ class CallWatchdog:
             try:
                 return function(*arguments, **named)
             except BaseException as error:
-                call.store_error = error if passes_errors else None
+                call.store_error = error if passes_errors and not is_misuse(error) else None
                 raise
             finally:
                 self._leave_store(call)
@@ -205,6 +210,18 @@ class CallWatchdog:
         elif is_stuck:
             call.is_noted = True
             call.owner.on_stuck(call)
+
+
+def is_misuse(error: BaseException) -> bool:
+    """Return whether the call of a function, and not its work, raised an error.
+
+    Args:
+        error: as the caller caught it. Without a frame below the caller's, no line of the function ran: the arguments
+            do not fit.
+    """
+    if isinstance(error, AttemptMisuse):
+        return True
+    return isinstance(error, TypeError) and error.__traceback__ is not None and error.__traceback__.tb_next is None
 
 
 def limit_in_ticks(limit_ms: int) -> int:

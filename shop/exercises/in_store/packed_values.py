@@ -9,9 +9,14 @@ from shop.patterns.caching.entry import TaggedValue, found_tags
 SEPARATOR = b"\n"
 
 
-def pack(value: bytes) -> bytes:
-    """Return a loaded value in the form that the attempt gets."""
-    return json.dumps(found_tags(value)).encode() + SEPARATOR + value
+def pack(value: bytes, expires_at: float = 0.0) -> bytes:
+    """Return a loaded value in the form that the attempt gets.
+
+    Args:
+        value: as it was loaded.
+        expires_at: when the entry is to expire, in seconds of the machine's clock.
+    """
+    return json.dumps({"tags": found_tags(value), "expires_at": expires_at}).encode() + SEPARATOR + value
 
 
 def unpack(packed: bytes) -> bytes:
@@ -20,11 +25,27 @@ def unpack(packed: bytes) -> bytes:
     Raises:
         ValueError, TypeError: it has another form.
     """
-    tags, _, value = packed.partition(SEPARATOR)
-    found = json.loads(tags)
-    if not isinstance(found, list):
+    header, value = _split(packed)
+    return TaggedValue(value, header["tags"]) if header["tags"] else value
+
+
+def expiry_of(packed: bytes) -> float:
+    """Return when the entry of a value was to expire; 0 if that is not known.
+
+    Raises:
+        ValueError, TypeError: it has another form.
+    """
+    return float(_split(packed)[0].get("expires_at", 0))
+
+
+def _split(packed: bytes) -> tuple[dict[str, Any], bytes]:
+    text, _, value = packed.partition(SEPARATOR)
+    header = json.loads(text)
+    if isinstance(header, list):  # an entry that an older release stored
+        header = {"tags": header}
+    if not isinstance(header, dict) or not isinstance(header.get("tags"), list):
         raise TypeError("no list of tags")
-    return TaggedValue(value, found) if found else value
+    return header, value
 
 
 def packed_fault(value: Any) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from shop.exercises.in_store.loaded_attempt import LoadedAttempt
-from shop.exercises.in_store.packed_values import pack, packed_fault, unpack
+from shop.exercises.in_store.packed_values import expiry_of, pack, packed_fault, unpack
 from shop.patterns.caching import Cache, CacheLevel, CachePolicy, CacheRequest, CacheUnavailable
 from shop.patterns.caching.entry import Lifetime
 from shop.patterns.caching.events import Emit, LoadFinished, LookupFinished
@@ -112,6 +112,7 @@ class AttemptCacheAside:
     def _look_up(self, key: str, policy: CachePolicy, load: Load, otherwise: Callable[[], bytes]) -> bytes:
         loaded: list[bytes] = []
         loading_s = 0.0
+        ttl_s = self._lifetime(policy.ttl_s)
 
         def load_measured() -> bytes:
             nonlocal loading_s
@@ -122,10 +123,9 @@ class AttemptCacheAside:
                 loading_s = time.monotonic() - began
             loaded.append(value)
             self._emit(LoadFinished(policy.name, "miss", "ok", loading_s))
-            return pack(value)
+            return pack(value, time.time() + ttl_s)
 
         began = time.monotonic()
-        ttl_s = self._lifetime(policy.ttl_s)
         arguments = (self._entries, key, ttl_s, self._attempt.wrap_store(load_measured))
         text = f"{self._attempt.place.slot.defines}(cache, {key!r}, {ttl_s:g}, load)"
         packed = self._attempt.call(
@@ -134,7 +134,7 @@ class AttemptCacheAside:
         if packed is None:
             return loaded[-1] if loaded else otherwise()
         spent = time.monotonic() - began - loading_s
-        outcome = ("miss", 0) if loaded else ("hit", int(ttl_s))
+        outcome = ("miss", 0) if loaded else ("hit", int(expiry_of(packed) - time.time()))
         self._emit(LookupFinished(self._level.name, policy.name, *outcome, bool(loaded), spent))  # type: ignore[arg-type]
         return unpack(packed)
 

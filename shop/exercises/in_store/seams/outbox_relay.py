@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from shop.exercises.in_store.call_watchdog import AttemptMisuse
 from shop.exercises.in_store.loaded_attempt import LoadedAttempt
 from shop.exercises.short_text import shorten
 from shop.patterns.outbox.messages import QueueMessage
@@ -45,6 +46,8 @@ class AttemptRelay:
 
     def _publish_row(self, row: Any) -> None:
         fields = QueueMessage.__dataclass_fields__
+        if missing := [name for name in fields if not hasattr(row, name)]:
+            raise AttemptMisuse(f"publish() takes a row of the outbox; {shorten(row)} has no {missing[0]}")
         self._publish(QueueMessage(**{name: getattr(row, name) for name in fields}))
 
 
