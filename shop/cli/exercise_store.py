@@ -56,7 +56,7 @@ def begin_case(definition: ExerciseDefinition, progress: ExerciseProgress, url: 
         ServiceUnavailable: the case could not be set up; the store has been restored.
     """
     assert definition.find is not None  # noqa: S101 - the caller passes a find exercise
-    variant = draw_variant(definition.find) if progress.variant is None else progress.variant
+    variant = draw_variant(definition.find, progress.drawn) if progress.variant is None else progress.variant
     with running_store(url) as (store, lab_dir):
         return variant, set_up_case(definition, variant, store, lab_dir, _report)
 
@@ -75,7 +75,8 @@ def check_case(definition: ExerciseDefinition, progress: ExerciseProgress, url: 
     assert definition.find is not None  # noqa: S101 - the caller passes a find exercise
     number = definition.number
     if progress.variant is None:
-        raise ConfigurationError(f"The exercise is not set up yet: bin/shop exercise start {number}")
+        state = "passed; the next start draws another case" if progress.passed_at else "not set up yet"
+        raise ConfigurationError(f"Exercise {definition.label} is {state}: bin/shop exercise start {number}")
     if not progress.answer:
         raise ConfigurationError(f"Give your answer first: bin/shop exercise predict {number} {definition.find.form}")
     try:

@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,13 +44,21 @@ def parse_answer(task: FindTask, text: str) -> str:
     return " ".join([word for word in task.places[0] if word in words] if task.several else words)
 
 
-def draw_variant(task: FindTask) -> int:
-    """Return the number of one of the case's variants, chosen at random.
+def count_variants(task: FindTask) -> int:
+    """Return how many variants the case has."""
+    return len(load_case(task).variants)
+
+
+def draw_variant(task: FindTask, drawn: Sequence[int] = ()) -> int:
+    """Return the number of one of the case's variants, chosen at random among those that have not come yet.
 
     Args:
         task: names the case.
+        drawn: the numbers that have come. After all of them, each may come again but the last one.
     """
-    return random.randrange(len(load_case(task).variants))
+    numbers = range(count_variants(task))
+    left = [number for number in numbers if number not in drawn]
+    return random.choice(left or [number for number in numbers if number != drawn[-1]])
 
 
 def set_up_case(definition: ExerciseDefinition, variant: int, store: StoreClient, lab_dir: Path, report: Report) -> str:

@@ -36,10 +36,27 @@ class ExerciseProgress(StrictModel):
     """The reader's words, in a find exercise."""
     variant: int | None = None
     """Number of the situation that was drawn, in a find exercise; none after a pass, so that ``start`` draws again."""
+    drawn: tuple[int, ...] = ()
+    """Numbers of the situations that were drawn, in a find exercise, in this order; also after a reset, so that
+    ``start`` draws each of them before one comes again."""
     failed_check: str = ""
     """The check at which the last attempt failed."""
     grader: str = ""
     """Version of the check that judged last."""
+
+    def after_draw(self, variant: int, count: int) -> "ExerciseProgress":
+        """Return the progress after a situation was drawn and set up.
+
+        Args:
+            variant: its number.
+            count: how many situations there are.
+        """
+        earlier = self.drawn if len(self.drawn) < count else self.drawn[-1:]
+        return self.with_changes(variant=variant, drawn=earlier if variant in earlier else (*earlier, variant))
+
+    def after_reset(self) -> "ExerciseProgress":
+        """Return the progress of an exercise that is begun again."""
+        return ExerciseProgress(drawn=self.drawn)
 
     def after_check(self, verdict: CheckVerdict, now: datetime, grader: str) -> "ExerciseProgress":
         """Return the progress after a check; a check that could not judge changes nothing.

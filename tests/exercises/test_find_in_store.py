@@ -138,7 +138,7 @@ def test_reader_starts_answers_and_resets(shop, store, lab_dir, switches, tmp_pa
     code, said, _ = shop("reset", "2", "--yes")
     assert "The store is restored." in said
     assert (switches(), own_products(store)) == (before, [])
-    assert file.of("slow-page") == ExerciseProgress()
+    assert file.of("slow-page") == ExerciseProgress().after_draw(LOCAL, 4).after_reset()
 
 
 def test_start_after_a_pass_draws_again(shop, store, lab_dir, tmp_path, monkeypatch):
@@ -148,8 +148,10 @@ def test_start_after_a_pass_draws_again(shop, store, lab_dir, tmp_path, monkeypa
     code, said, _ = shop("check", "2")
     assert (code, "The answer explained" in said) == (0, True), said
     code, _, errors = shop("check", "2")
-    assert (code, "not set up yet: bin/shop exercise start 2" in errors) == (2, True), errors
-    monkeypatch.setattr("shop.cli.exercise_store.draw_variant", lambda task: SHARED)
+    assert (code, "is passed; the next start draws another case: bin/shop exercise start 2" in errors) == (2, True), (
+        errors
+    )
+    monkeypatch.setattr("shop.cli.exercise_store.draw_variant", lambda task, drawn: SHARED)
     assert shop("start", "2")[0] == 0
     assert file.of("slow-page").variant == SHARED
 

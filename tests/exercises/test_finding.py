@@ -1,5 +1,7 @@
 """Find exercises, without a store: the words of an answer, and the reading of headers."""
 
+from itertools import pairwise
+
 import httpx
 import pytest
 
@@ -10,8 +12,9 @@ from shop.exercises.cases.layer_entries import answering_layer, read_entries
 from shop.exercises.cases.slow_page import EXPECTED, SWITCHES, read_signs
 from shop.exercises.cases.stale_price import ANSWERS
 from shop.exercises.definition import EXERCISES, load_definition, load_definitions
-from shop.exercises.finding import draw_variant, parse_answer
+from shop.exercises.finding import count_variants, draw_variant, parse_answer
 from shop.exercises.hints import HintList
+from shop.exercises.progress import ExerciseProgress
 from shop.switches.registry import SWITCHES as REGISTRY
 
 FIND = [one for one in load_definitions().values() if one.kind == "find"]
@@ -40,6 +43,16 @@ def test_each_variant_sets_the_same_valid_switches(exercise):
 
 
 @pytest.mark.parametrize("exercise", FIND, ids=lambda one: one.name)
+def test_each_variant_comes_before_one_comes_again(exercise):
+    count, progress, seen = count_variants(exercise.find), ExerciseProgress(), []
+    for _ in range(3 * count):
+        progress = progress.after_draw(draw_variant(exercise.find, progress.drawn), count).after_reset()
+        seen.append(progress.drawn[-1])
+    assert {*seen[:count]} == {*range(count)}
+    assert all(earlier != later for earlier, later in pairwise(seen))
+
+
+@pytest.mark.parametrize("exercise", FIND, ids=lambda one: one.name)
 def test_first_hint_depends_on_the_failure(exercise):
     hints = HintList(exercise)
     assert hints.hint(1, "answer") != hints.hint(1, "")
@@ -62,6 +75,7 @@ def test_answer_has_one_form(exercise, text, answer):
     ("exercise", "text", "message"),
     [
         (SLOW_PAGE, "cache.egde", "Did you mean cache.edge?"),
+        (SLOW_PAGE, "edge", "Did you mean cache.edge?"),
         (SLOW_PAGE, "cache.edge cache.local", "The answer has the form SWITCH."),
         (CACHE_STATUS, "bypass shared", "'bypass' is not one of the words."),
         (CACHE_STATUS, "shared", "The second word is one of: first, miss, stale, bypass."),

@@ -63,8 +63,8 @@ def edit_price(scene: CaseScene) -> str:
     if _stale_layers(answers) != ANSWERS[scene.variant]:
         raise CannotJudge(f"The layers with the old price are {_stale_layers(answers) or 'none'}. Is the machine busy?")
     return (
-        f"Your product: PRODUCT={slug}\nAn editor has changed its price from {OLD / 100:.2f} to {NEW / 100:.2f},"
-        " and shoppers still see the old one. It expires in less than five minutes; another start sets it up again."
+        f"Your product: PRODUCT={slug}\nAn editor has changed its price from {OLD / 100:.2f} to {NEW / 100:.2f}, and"
+        " shoppers still see the old one. The old copies expire in about five minutes; another start makes new ones."
     )
 
 
