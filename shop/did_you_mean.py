@@ -17,8 +17,12 @@ def did_you_mean(name: str, known: Mapping[str, object], synonyms: Mapping[str, 
         synonyms: other words for some of them.
 
     Returns:
-        `` Did you mean X?`` if a known name is close. Otherwise all known names, or an empty text if they are many.
+        `` Did you mean X?`` if a known name is close, or is the only one with this part, as in ``cache.edge`` for
+        ``edge``. Otherwise all known names, or an empty text if they are many.
     """
+    whole = [one for one in known if name.lower() in one.split(".")]
+    if len(whole) == 1:
+        return f" Did you mean {whole[0]}?"
     near = difflib.get_close_matches(name.lower(), [*known, *synonyms], n=1)
     if near:
         return f" Did you mean {synonyms.get(near[0], near[0])}?"

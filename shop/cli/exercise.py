@@ -172,7 +172,7 @@ def hint(n: str) -> None:
     hinted_check = progress.failed_check if level == 1 else progress.hinted_check
     file.save(definition.slug, progress.with_changes(hints=max(level, progress.hints), hinted_check=hinted_check))
     click.echo(f"Hint {level} of {LEVELS}{f', for the check {progress.failed_check}' if is_new else ''}\n")
-    print_page(hints.hint(level, progress.failed_check))
+    print_page(hints.hint(level, progress.failed_check), definition.folder)
     if level == LEVELS and progress.passed_at is None:
         click.echo(
             f"\nThis is the last hint. bin/shop exercise solution {definition.number} --give-up shows the solution."
@@ -194,7 +194,7 @@ def solution(n: str, give_up: bool) -> None:  # noqa: FBT001
         )
     if progress.passed_at is None:
         file.save(definition.slug, progress.with_changes(gave_up=True))
-    print_page(definition.page(WHY))
+    print_page(definition.page(WHY), definition.folder)
 
 
 @exercise.command()
@@ -205,11 +205,10 @@ def reset(n: str, yes: bool, url: str | None) -> None:  # noqa: FBT001
     """Begin exercise N again: its untouched file replaces yours, your progress in it is deleted, the store restored."""
     definition, file = _find(n), _progress_file()
     path = _attempt_path(definition)
-    question = f"Overwrite {_shown(path)} and delete" if definition.file and path.exists() else "Delete"
     if not yes:
         if not sys.stdin.isatty():
             raise ConfigurationError("There is no terminal to ask in: repeat the command with --yes.")
-        click.confirm(f"{question} your progress in exercise {definition.label}?", abort=True)
+        click.confirm(reset_question(definition, path), abort=True)
     if _holder() == definition.name:
         from shop.cli.exercise_store import end_case
 
@@ -375,6 +374,20 @@ def _progress_file() -> ProgressFile:
 
 def _attempt_path(definition: ExerciseDefinition) -> Path:
     return load_settings().exercises_dir / definition.name / (definition.file or "")
+
+
+def reset_question(definition: ExerciseDefinition, path: Path) -> str:
+    """Return the question before a reset. It names everything of the reader's that will be lost.
+
+    Args:
+        definition: the exercise.
+        path: of the reader's file.
+    """
+    lost = [_shown(path)] if definition.file and path.exists() else []
+    if definition.audit is not None and (path.parent / definition.audit.patient).exists():
+        lost.append(f"{_shown(path.parent / definition.audit.patient)}/")
+    begin = f"Overwrite {' and '.join(lost)}, and delete" if lost else "Delete"
+    return f"{begin} your progress in exercise {definition.label}?"
 
 
 def _copy_attempt(definition: ExerciseDefinition, path: Path) -> None:

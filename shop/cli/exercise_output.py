@@ -1,6 +1,9 @@
 """How ``bin/shop exercise`` shows progress and verdicts."""
 
+import os
+import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -26,6 +29,8 @@ SOLUTIONS = {
     "decide": "The model answer",
 }
 """What the solution shows, by the kind of the exercise."""
+FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\[(?P<text>[^\[\]]+)\]\((?P<target>[^()\s]+)\)")
 SHOWN_OUTPUT_LINES = 20
 SHOWN_LINE_CHARS = 200
 
@@ -117,7 +122,7 @@ def print_verdict(definition: ExerciseDefinition, verdict: CheckVerdict, holder:
     if verdict.following:
         click.echo(f"\nThe full experiment, which does not count for the verdict: {verdict.following}")
     if verdict.comparison:
-        _print_comparison(verdict.comparison)
+        _print_comparison(verdict.comparison, definition.folder)
     elif verdict.verdict == "passed":
         click.echo(f"\n{SOLUTIONS[definition.kind]}: bin/shop exercise solution {definition.number}")
 
@@ -139,9 +144,36 @@ class ReaderPage(Markdown):
     elements = Markdown.elements | {"fence": WholeLineCode, "code_block": WholeLineCode}
 
 
-def print_page(text: str) -> None:
-    """Print a text in Markdown."""
-    Console().print(ReaderPage(text), crop=False)
+def print_page(text: str, folder: Path) -> None:
+    """Print a text in Markdown.
+
+    Args:
+        text: of the page.
+        folder: in which the page is, for its relative links.
+    """
+    Console().print(ReaderPage(name_targets(text, folder)), crop=False)
+
+
+def name_targets(text: str, folder: Path) -> str:
+    """Return a page whose links name their targets, which a terminal does not show. Code stays as it is.
+
+    Args:
+        text: in Markdown.
+        folder: in which the page is.
+    """
+
+    def name(link: re.Match[str]) -> str:
+        shown, target = link["text"], link["target"]
+        if "://" not in target:
+            path, mark, anchor = target.partition("#")
+            target = os.path.relpath(folder / path, PROJECT_ROOT) + mark + anchor
+        return target if target.endswith(shown) else f"{shown} ({target})"
+
+    parts, end = [], 0
+    for block in FENCED.finditer(text):
+        parts += [LINK.sub(name, text[end : block.start()]), block[0]]
+        end = block.end()
+    return "".join([*parts, LINK.sub(name, text[end:])])
 
 
 def in_checkout(text: str) -> str:
@@ -149,7 +181,7 @@ def in_checkout(text: str) -> str:
     return text.replace(f"{PROJECT_ROOT}/", "")
 
 
-def _print_comparison(comparison: Sequence[PointComparison]) -> None:
+def _print_comparison(comparison: Sequence[PointComparison], folder: Path) -> None:
     click.echo(
         "\nChecked by running code: each point has an answer, and your figures agree with the store. Not judged: your"
         " reasons. Compare them with the model answer, point by point; another decision can be as good."
@@ -158,7 +190,7 @@ def _print_comparison(comparison: Sequence[PointComparison]) -> None:
     for point in comparison:
         console.print(f"\n[bold]{escape(point.name)}[/]: {escape(point.asks)}", highlight=False, soft_wrap=True)
         click.echo(f"\nYou wrote: {point.own}\n\nModel answer:")
-        print_page(point.model)
+        print_page(point.model, folder)
 
 
 def _prediction_rows(definition: ExerciseDefinition, verdict: CheckVerdict) -> dict[str, str]:

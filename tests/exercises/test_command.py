@@ -11,6 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from shop.cli import main
+from shop.cli.exercise import reset_question
+from shop.cli.exercise_output import name_targets
 from shop.exercises.definition import EXERCISES, WHY, load_definition, load_definitions
 from shop.exercises.exercise_list import find_exercise
 from shop.exercises.grader_version import grader_version
@@ -95,6 +97,24 @@ def test_start_never_overwrites_and_reset_asks(shop, attempt):
     code, _ = shop("reset", "4", "--yes")
     assert (code, attempt.read_text()) == (0, JITTER.page("attempt.py"))
     assert listed(shop, "ttl-jitter")["state"] == "open"
+
+
+def test_reset_names_each_file_that_it_overwrites(shop, tmp_path):
+    audit = load_definition(EXERCISES / "09-audit")
+    shop("start", "9")
+    folder = tmp_path / "exercises" / audit.name
+    question = reset_question(audit, folder / "audit.md")
+    assert question == f"Overwrite {folder}/audit.md and {folder}/patient/, and delete your progress in exercise 09?"
+    assert reset_question(audit, tmp_path / "audit.md") == "Delete your progress in exercise 09?"
+
+
+def test_link_of_a_page_names_its_target(shop):
+    text = "[its\ntable](../../a.md#b), [shop/x.py](../../../shop/x.py), [x.py](../../../shop/x.py), [RFC](https://a.org/b)"
+    code = "\n```python\ncall[0](x)\n```\n"
+    assert name_targets(text + code, JITTER.folder) == (
+        f"its\ntable (docs/a.md#b), shop/x.py, shop/x.py, RFC (https://a.org/b){code}"
+    )
+    assert "Stampede protection (docs/patterns/stampede.md)" in shop("solution", "4", "--give-up")[1]
 
 
 def test_first_hint_depends_on_the_failure(shop, attempt):
