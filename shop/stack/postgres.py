@@ -25,6 +25,8 @@ DATABASE = "shop"
 PROBE_TIMEOUT_S = 1.0
 IDLE_SESSION_MESSAGE = "terminating connection due to idle-session timeout"
 """PostgreSQL's message when it ends an idle session (``SHOP_DB_IDLE_S``): no error, so it is not shown."""
+STARTING_MESSAGE = "the database system is starting up"
+"""PostgreSQL's message to a health check that comes before it is ready, as at each start: no error either."""
 _PROTOCOL_3 = 3 << 16
 _AUTHENTICATION = b"R"
 CONFIGURATION: Mapping[str, str] = {
@@ -63,7 +65,7 @@ def program(data_dir: Path, port: int, extra: Mapping[str, str] | None = None) -
         port=port,
         healthy=lambda: is_ready(port),
         stop_signal=signal.SIGINT,  # fast shutdown: end the sessions, keep every committed row
-        log_only=(IDLE_SESSION_MESSAGE,),
+        log_only=(IDLE_SESSION_MESSAGE, STARTING_MESSAGE),
     )
 
 
