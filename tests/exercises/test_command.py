@@ -75,7 +75,7 @@ def test_second_check_names_the_running_one_at_once(shop, tmp_path):
     shop("start", "4")
     with claim_lab(tmp_path / "var" / "lab"):
         code, said = shop("check", "4")
-    assert (code, f"running (pid {os.getpid()})" in said) == (2, True), said
+    assert (code, f"running (pid {os.getpid()}, " in said) == (2, True), said
     assert shop("check", "4")[0] == 1
 
 
