@@ -217,7 +217,7 @@ def reset(n: str, yes: bool, url: str | None) -> None:  # noqa: FBT001
     if definition.file:
         _copy_attempt(definition, path)
         _withdraw_attempt(definition)
-    file.save(definition.slug, ExerciseProgress())
+    file.save(definition.slug, file.of(definition.slug).after_reset())
     click.echo(f"Exercise {definition.label} is as it was: bin/shop exercise start {definition.number}")
 
 
@@ -259,12 +259,13 @@ def _check_once(definition: ExerciseDefinition, url: str | None, *, as_json: boo
 
 def _start_find(definition: ExerciseDefinition, task: FindTask, url: str | None) -> None:
     from shop.cli.exercise_store import begin_case
+    from shop.exercises.finding import count_variants
 
     file = _progress_file()
     click.echo(f"Asked  {task.question}")
     click.echo("Sets up the exercise on the running store (about ten seconds, longer on a busy machine) …")
     variant, text = begin_case(definition, file.of(definition.slug), url)
-    file.save(definition.slug, file.of(definition.slug).with_changes(variant=variant))
+    file.save(definition.slug, file.of(definition.slug).after_draw(variant, count_variants(task)))
     click.echo(f"\n{text}\n")
     click.echo(f"Then   bin/shop exercise predict {definition.number} {task.form}")
     if _holder() == definition.name:
