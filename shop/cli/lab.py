@@ -26,6 +26,7 @@ from shop.lab.experiment import LabExperiment, load_experiment, load_experiments
 from shop.lab.headline import headline_sentence
 from shop.lab.load import GeneratorProcess
 from shop.lab.new_experiment import write_experiment
+from shop.lab.next_steps import next_steps
 from shop.lab.progress_file import show_progress
 from shop.lab.report import draw_picture, figure_rows, write_report
 from shop.lab.result import LATEST, Result, build_result, find_result, read_result, save_result
@@ -70,10 +71,10 @@ def list_(as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
         for one in experiments
     ]
     text = "\n".join(
-        f"{one['name']:<22} {one['seconds']:>4} s, quick {one['quick_seconds']:>3} s  {one['title']}"
-        for one in document
+        f"{one['name']:<22} {one['seconds']:>4} {one['quick_seconds']:>5}  {one['title']}" for one in document
     )
-    emit(document, text, as_json=as_json)
+    head = f"{'':<22} full quick  seconds, about"
+    emit(document, f"{head}\n{text}", as_json=as_json)
 
 
 @lab.command()
@@ -307,7 +308,9 @@ def _print_result(result: Result, home: Path) -> None:
         bounds = result["spread"].get(name)
         spread = f" ({bounds['min']:.2f} to {bounds['max']:.2f})" if bounds else ""
         console.print(f"{name}: {'not measured' if value is None else value}{spread}", highlight=False)
-    console.print(f"\n{result['reason']}", highlight=False)
+    console.print(f"\n{result['reason']}\n", highlight=False)
+    for step in next_steps(result):
+        console.print(f"- {step}", highlight=False)
     click.echo(f"\nFigures  {home / 'result.json'}\nReport   {home / 'report.html'}")
 
 

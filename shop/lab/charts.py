@@ -51,6 +51,10 @@ def format_number(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
+def _duration(ms: float) -> str:
+    return f"{ms:g} ms" if ms < 1000 else f"{ms / 1000:g} s"
+
+
 def bar_chart(rows: Sequence[ChartBar], unit: str, width: int = 420) -> str:
     """Draw one bar for each arm, the arm without the pattern first; a whisker marks the lowest and the highest run."""
     span = width - 110
@@ -107,7 +111,9 @@ def percentile_chart(
     for decade in range(low, high + 1):
         at = y(10.0**decade)
         parts.append(f'<path d="M{left} {at:.1f}H{right}" class="rule"/>')
-        parts.append(f'<text x="{left - 8}" y="{at + 4:.1f}" class="soft" text-anchor="end">{10.0**decade:g} ms</text>')
+        parts.append(
+            f'<text x="{left - 8}" y="{at + 4:.1f}" class="soft" text-anchor="end">{_duration(10.0**decade)}</text>'
+        )
     for percent in (50, 75, 90, 95, 99, 99.9) if width >= DESK else (50, 90, 99, 99.9):
         at = x(percent)
         parts.append(f'<path d="M{at:.1f} {top}V{bottom}" class="rule"/>')

@@ -124,7 +124,7 @@ def _definitions() -> Iterable[FigureDefinition]:
         yield define(f"share_{source}", answer_share, label, "%", "measures")
     yield define(
         "generator_cpu",
-        lambda arm, _: max(samples.cpu_share for samples in arm.phases),
+        lambda arm, _: max((share for one in arm.phases if (share := one.cpu_share) is not None), default=None),
         "Generator, of one core",
         "%",
         "measures",
@@ -138,8 +138,8 @@ def _of_name(
     return figure(arm, name)
 
 
-def _share(part: float, whole: float) -> float | None:
-    return part / whole if whole else None
+def _share(part: float | None, whole: float) -> float | None:
+    return part / whole if whole and part is not None else None
 
 
 FIGURES: Mapping[str, FigureDefinition] = MappingProxyType({figure.name: figure for figure in _definitions()})

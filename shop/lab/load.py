@@ -12,13 +12,15 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import IO, Literal, Self
+from typing import IO, Literal, Self, TypeVar
 
 from pydantic import Field
 
 from shop.errors import ServiceUnavailable
 from shop.lab.arrivals import SHOPPERS_EXPONENT, Arrivals
 from shop.lab.strict_model import StrictModel
+
+T = TypeVar("T", int, float)
 
 BUSY_SHARE = 0.85
 """Above this share of one core, the single-threaded generator counts as the bottleneck."""
@@ -84,16 +86,16 @@ class LoadSamples(StrictModel):
     """Whether every request of the visit with the same index succeeded."""
     calls: int
     """HTTP requests sent; a visit may have several."""
-    queries: int
-    """Database statements, from ``Server-Timing``."""
+    queries: int | None
+    """Database statements, from ``Server-Timing``; ``None`` if no response of the load was asked for them."""
     lookups: dict[str, tuple[int, int]]
     """Hits and look-ups of each cache layer, from ``Cache-Status``."""
     errors: dict[str, int]
     """Number of errors by kind."""
-    cpu_share: float
-    """CPU time of the generator divided by wall time; 1 is a whole core."""
-    release_lag_p95_ms: float
-    """How late the generator released visits; a delay of the generator, not of the server."""
+    cpu_share: float | None
+    """CPU time of the generator divided by wall time; 1 is a whole core. ``None`` without a generator of its own."""
+    release_lag_p95_ms: float | None
+    """How late the generator released visits; a delay of the generator, not of the server. ``None`` as above."""
     answer_counts: dict[str, int] = {}
     """Number of responses by source: ``browser``, ``edge``, ``local``, ``shared``, ``origin``; without failures."""
     due_s: list[float] = []
@@ -104,11 +106,19 @@ class LoadSamples(StrictModel):
     @property
     def saturation(self) -> str | None:
         """The sign that the generator, and not the store, set the limit; ``None`` if there is no such sign."""
+        if self.cpu_share is None or self.release_lag_p95_ms is None:
+            return None
         if self.cpu_share > BUSY_SHARE:
             return f"it used {self.cpu_share:.0%} of its one core"
         if self.release_lag_p95_ms > LAG_LIMIT_MS:
             return f"it released visits {self.release_lag_p95_ms:.0f} ms late, and used {self.cpu_share:.0%} of a core"
         return None
+
+
+def _of_known(combine: Callable[[list[T]], T], values: Sequence[T | None]) -> T | None:
+    """Combine the known values; ``None`` if none is known."""
+    known = [value for value in values if value is not None]
+    return combine(known) if known else None
 
 
 def merge_samples(parts: Sequence[LoadSamples]) -> LoadSamples:
@@ -121,14 +131,14 @@ def merge_samples(parts: Sequence[LoadSamples]) -> LoadSamples:
         latencies_ms=[ms for part in parts for ms in part.latencies_ms],
         succeeded=[succeeded for part in parts for succeeded in part.succeeded],
         calls=sum(part.calls for part in parts),
-        queries=sum(part.queries for part in parts),
+        queries=_of_known(sum, [part.queries for part in parts]),
         lookups={
             layer: (sum(hits for hits, _ in pairs), sum(lookups for _, lookups in pairs))
             for layer, pairs in counts.items()
         },
         errors=dict(sum((Counter(part.errors) for part in parts), Counter())),
-        cpu_share=max(part.cpu_share for part in parts),
-        release_lag_p95_ms=max(part.release_lag_p95_ms for part in parts),
+        cpu_share=_of_known(max, [part.cpu_share for part in parts]),
+        release_lag_p95_ms=_of_known(max, [part.release_lag_p95_ms for part in parts]),
         answer_counts=dict(sum((Counter(part.answer_counts) for part in parts), Counter())),
         due_s=[due for part in parts for due in part.due_s],
         answered_by=[source for part in parts for source in part.answered_by],

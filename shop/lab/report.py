@@ -10,6 +10,8 @@ from shop.lab import charts
 from shop.lab.anomalies import describe_anomalies
 from shop.lab.charts import ChartBar
 from shop.lab.figures import ANSWER_SOURCES, FIGURES
+from shop.lab.headline import headline_figure, headline_sentence
+from shop.lab.next_steps import next_steps
 from shop.lab.result import Result, read_result
 
 PER_VISIT = ("calls_per_visit", "db_queries_per_visit")
@@ -95,6 +97,9 @@ def render_report(result: Result) -> str:
         curve=charts.responsive(partial(charts.curve_chart, curves)) if all(points for _, points in curves) else "",
         wait=_bar_chart(result, "p50_ms"),
         most=_bar_chart(result, "most_rps"),
+        sentence=headline_sentence(result),
+        figure=headline_figure(result),
+        steps=next_steps(result),
         percentiles=charts.responsive(partial(charts.percentile_chart, lines)) if lines else "",
         anomalies=[text for arm in arms for text in describe_anomalies(arm["title"], arm.get("troubles") or {})],
         answered=charts.responsive(partial(charts.layer_chart, [(arm["title"], layer_shares(arm)) for arm in arms])),
@@ -129,7 +134,9 @@ def _bars(result: Result, name: str, unit: str = "") -> list[ChartBar]:
 
 
 def _bar_chart(result: Result, name: str) -> str:
-    bars = _bars(result, name)
+    """Return a chart of a figure; empty if it was not measured, or the experiment lists a chart of it."""
+    listed = {chart["figure"] for chart in result.get("charts", ())}
+    bars = [] if name in listed else _bars(result, name)
     return charts.bar_chart(bars, "ms" if name.endswith("_ms") else "/s") if bars else ""
 
 

@@ -11,6 +11,7 @@ from shop.errors import NotFound
 from shop.lab.experiment import CHAPTERS, LabExperiment, load_experiments
 from shop.lab.headline import headline_figure, headline_sentence
 from shop.lab.lab_lock import LabHolder, find_holder
+from shop.lab.next_steps import next_steps
 from shop.lab.progress_file import LabProgress, read_progress
 from shop.lab.report import figure_rows
 from shop.lab.result import LATEST, read_result
@@ -71,6 +72,7 @@ class RunDetails:
     result: dict[str, Any]
     rows: Sequence[tuple[str, Sequence[str]]]
     report: Path
+    steps: Sequence[str]
 
 
 def load_overview(folder: Path) -> LabOverview:
@@ -106,7 +108,7 @@ def load_run(folder: Path, name: str) -> RunDetails:
     if name not in entries:
         raise NotFound(f"There is no run {name!r}.")
     result = read_result(folder / name)
-    return RunDetails(entries[name], result, figure_rows(result), folder / name / "report.html")
+    return RunDetails(entries[name], result, figure_rows(result), folder / name / "report.html", next_steps(result))
 
 
 def list_runs(folder: Path) -> list[RunEntry]:
