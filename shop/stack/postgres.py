@@ -48,6 +48,16 @@ CONFIGURATION: Mapping[str, str] = {
     "timezone": "UTC",
 }
 
+LOG_ONLY = (
+    IDLE_SESSION_MESSAGE,
+    *("LOG:  ", "ERROR:  ", "DETAIL:  ", "HINT:  ", "CONTEXT:  ", "STATEMENT:  ", "\t"),
+    *(STARTING_MESSAGE, "the database system is not yet accepting connections"),
+    "the database system is shutting down",
+)
+"""Lines for the log and not for the terminal. An ``ERROR`` ends a statement: its client has the same message and reports
+it unless it expects it, as a retry after a serialization failure. A line that begins with a tab continues a statement.
+While the server starts, it refuses the first health checks with ``FATAL``."""
+
 
 def program(data_dir: Path, port: int, extra: Mapping[str, str] | None = None) -> ServerProgram:
     """Return the server of a data directory that :func:`initialise` has made.
@@ -65,7 +75,7 @@ def program(data_dir: Path, port: int, extra: Mapping[str, str] | None = None) -
         port=port,
         healthy=lambda: is_ready(port),
         stop_signal=signal.SIGINT,  # fast shutdown: end the sessions, keep every committed row
-        log_only=(IDLE_SESSION_MESSAGE, STARTING_MESSAGE),
+        log_only=LOG_ONLY,
     )
 
 

@@ -1,6 +1,8 @@
 """Starts the stack: checks what it needs, starts the servers in order, and prints the address of the store."""
 
 import os
+import shlex
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,7 +10,7 @@ from shop.demo_accounts import ADMIN, DEMO_PASSWORD, SHOPPER
 from shop.errors import ConfigurationError
 from shop.faults import FaultChannel
 from shop.lab_orders import LabOrderChannel
-from shop.settings import Settings
+from shop.settings import PROJECT_ROOT, Settings
 from shop.stack import directories, edge, endpoints, external_servers, http_servers, ports, postgres, valkey
 from shop.stack.console import StackConsole
 from shop.stack.database_roles import OWNER, STORE
@@ -19,6 +21,7 @@ from shop.stack.program import ServerProgram
 from shop.stack.state import StackState, StateFile
 from shop.stack.supervisor import ProcessSupervisor, StartFailed, StopRequested
 
+LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 WEBHOOK_PATH = "/webhooks/payments"
 """The store's path for the webhooks of the payments provider."""
 
@@ -56,6 +59,7 @@ def run_stack(settings: Settings, prepare: Sequence[str], console: StackConsole)
         ConfigurationError: the user must correct something first; nothing was started, or it was stopped again.
         StartFailed: a server did not start.
     """
+    began = time.monotonic()
     directories.prepare_directories(settings)
     state = StateFile(settings.run_dir)
     with directories.explain_permission_errors(settings), state.hold_lock():
@@ -68,7 +72,7 @@ def run_stack(settings: Settings, prepare: Sequence[str], console: StackConsole)
         supervisor.handle_stop_signals()
         state.save(_initial_state(plan))
         try:
-            _start(plan, supervisor, prepare)
+            _start(plan, supervisor, prepare, console)
             if plan.settings.is_lab:
                 supervisor.accept_faults(FaultChannel(settings.run_dir), settings.var_dir)
                 supervisor.accept_lab_orders(
@@ -76,7 +80,7 @@ def run_stack(settings: Settings, prepare: Sequence[str], console: StackConsole)
                     {"SHOP_VAR_DIR": str(settings.var_dir.resolve())},
                     settings.workers,
                 )
-            _announce(plan, console)
+            _announce(plan, console, time.monotonic() - began)
             state.update(phase="ready")
             supervisor.run()
             console.say("stopping")
@@ -186,10 +190,12 @@ def _front(settings: Settings, chosen: Mapping[str, int]) -> tuple[ServerProgram
     return (http_servers.web(behind), worker, edge.nginx(nginx, settings, app))
 
 
-def _start(plan: StackPlan, supervisor: ProcessSupervisor, prepare: Sequence[str]) -> None:
+def _start(plan: StackPlan, supervisor: ProcessSupervisor, prepare: Sequence[str], console: StackConsole) -> None:
+    _say_starting(plan.data_servers, console)
     supervisor.start(plan.data_servers)
     supervisor.wait_until_ready()
     supervisor.start(plan.simulators)  # the simulator needs a second to start, and only the store needs it
+    console.say("preparing schema and data; the first time, this loads the data")
     if "database_url" in plan.external:
         supervisor.run_step(tuple(prepare), plan.settings.as_environment())
     else:
@@ -199,8 +205,14 @@ def _start(plan: StackPlan, supervisor: ProcessSupervisor, prepare: Sequence[str
         supervisor.run_step((*prepare, "--create-on", str(port)), as_owner.as_environment())
     # Again: the first seeding takes so long that another process may have taken the port meanwhile.
     ports.require_free(plan.settings.host, plan.settings.port)
+    _say_starting(plan.front, console)
     supervisor.start(plan.front)
     supervisor.wait_until_ready()
+
+
+def _say_starting(programs: Sequence[ServerProgram], console: StackConsole) -> None:
+    if programs:
+        console.say(f"starting {', '.join(program.name for program in programs)}")
 
 
 def _initial_state(plan: StackPlan) -> StackState:
@@ -228,15 +240,24 @@ def _metrics_port(settings: Settings, last: StackState) -> int:
     return ports.choose_ports(("metrics",), last.ports)["metrics"]
 
 
-def _announce(plan: StackPlan, console: StackConsole) -> None:
-    console.say(f"the store is open at {plan.web_url}")
-    if plan.settings.edge:
-        nginx = edge.find_binary()
-        warning = edge.NO_NGINX if nginx is None else edge.version_warning(nginx)
-        if warning is not None:
-            console.say(warning)
+def _announce(plan: StackPlan, console: StackConsole, seconds: float) -> None:
+    """Print what the user needs next; the last line is the command for a second terminal."""
+    console.say(f"the store is open at {plan.web_url}, after {seconds:.0f} s")
+    if plan.settings.edge and (warning := _edge_warning(plan.settings)):
+        console.say(warning)
     if "cache_url" in plan.external and (warning := external_servers.eviction_warning(plan.settings)):
         console.say(warning)
     if plan.settings.is_lab:
         console.say(f"log in as {SHOPPER.email} or {ADMIN.email}, password {DEMO_PASSWORD}")
-    console.say("Ctrl-C stops everything; `bin/shop status` shows what runs")
+    console.say(f"Ctrl-C stops everything, the data stays; the servers' own lines are in {plan.settings.log_dir}")
+    command = "bin/shop lab demo" if plan.settings.is_lab else "bin/shop status"
+    console.say(f"type in a second terminal: cd {shlex.quote(str(PROJECT_ROOT))} && {command}")
+
+
+def _edge_warning(settings: Settings) -> str | None:
+    """Return a warning about nginx; its published flaws concern a store that other machines can reach."""
+    nginx = edge.find_binary()
+    if nginx is None:
+        return edge.NO_NGINX
+    is_private = settings.is_lab and settings.host in LOOPBACK_HOSTS
+    return None if is_private else edge.version_warning(nginx)

@@ -253,7 +253,7 @@ class TestAfterItWasStopped:
 
     def test_refused_start_ends_with_its_reason(self, stopped):
         assert "This database holds the data set demo s" in stopped.of_other_size.stderr.splitlines()[-1]
-        assert "ready to accept connections" in stopped.of_other_size.stdout
+        assert "starting postgres, cache, broker" in stopped.of_other_size.stdout
         assert not re.search("shutting down|stopped", stopped.of_other_size.stdout), (
             "that comes later, and belongs into the logs"
         )
