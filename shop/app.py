@@ -14,6 +14,7 @@ from shop.accounts.credentials import is_same_email
 from shop.accounts.password_changes import PasswordChanges
 from shop.accounts.password_resets import PasswordResets
 from shop.accounts.service import AccountIdentity, AccountService
+from shop.admin_overview import AdminOverview, read_overview
 from shop.cart import api as cart_api
 from shop.cart import pages as cart_pages
 from shop.cart.service import CartService
@@ -31,6 +32,7 @@ from shop.checkout.cancellation import OrderCancellation
 from shop.checkout.phases import key_owner
 from shop.checkout.service import CheckoutService
 from shop.database.schema import require_current
+from shop.database.transactions import Database
 from shop.errors import ConfigurationError
 from shop.lab_console import experiments_pages, faults_api, lab_api, switches_api
 from shop.lab_console import pages as lab_pages
@@ -107,9 +109,9 @@ def create_app(runtime: ProcessRuntime) -> OpenAPI:
         app.register_blueprint(lab_pages.create_pages(lab_console))
         app.register_blueprint(create_docs_pages(settings.var_dir / "docs"))
         app.register_blueprint(experiments_pages.create_pages(build_experiments_page(runtime.settings)))
-    _register_accounts(app)
+    _register_accounts(app, demo_accounts=settings.is_lab)
     _register_cart(app)
-    _register_catalog(app, settings.own_address)
+    _register_catalog(app, settings.own_address, runtime.database)
     _register_orders(app)
     _register_checkout(app, test_cards=settings.is_lab)
     idempotency.install(app, lambda: key_owner(current_owner()), settings.secret_keys)
@@ -125,7 +127,7 @@ def _services() -> StoreServices:
     return cast(StoreServices, request_services())
 
 
-def _register_accounts(app: OpenAPI) -> None:
+def _register_accounts(app: OpenAPI, *, demo_accounts: bool) -> None:
     def get_service() -> AccountService:
         return _services().accounts
 
@@ -136,7 +138,7 @@ def _register_accounts(app: OpenAPI) -> None:
         return _services().password_resets
 
     app.register_api(accounts_api.create_api(get_service, merge_guest_session))
-    app.register_blueprint(accounts_pages.create_pages(get_service, merge_guest_session))
+    app.register_blueprint(accounts_pages.create_pages(get_service, merge_guest_session, demo_accounts=demo_accounts))
     app.register_api(own_account.create_account_api(get_service, changes))
     app.register_blueprint(own_account.create_account_pages(get_service, changes))
     app.register_api(password_reset_routes.create_reset_api(resets))
@@ -151,9 +153,12 @@ def _register_cart(app: OpenAPI) -> None:
     app.register_blueprint(cart_pages.create_pages(get_service))
 
 
-def _register_catalog(app: OpenAPI, address: str) -> None:
+def _register_catalog(app: OpenAPI, address: str, database: Database) -> None:
     def get_service() -> CatalogService:
         return _services().catalog
+
+    def get_overview() -> AdminOverview:
+        return read_overview(database, _services().orders, _services().catalog)
 
     app.jinja_env.globals["departments"] = lambda: get_service().departments()  # the menu of other features' pages
     app.register_api(catalog_api.create_api(get_service))
@@ -161,7 +166,7 @@ def _register_catalog(app: OpenAPI, address: str) -> None:
     app.register_blueprint(create_category_pages(get_service))
     app.register_blueprint(create_review_pages(get_service))
     app.register_blueprint(create_crawler_pages(get_service, address))
-    app.register_blueprint(catalog_admin.create_admin(get_service))
+    app.register_blueprint(catalog_admin.create_admin(get_service, get_overview))
 
 
 def _register_orders(app: OpenAPI) -> None:

@@ -10,6 +10,7 @@ from shop.accounts import sessions
 from shop.accounts.credentials import NAME_MAX
 from shop.accounts.password_policy import PASSWORD_MAX, PASSWORD_MIN
 from shop.accounts.service import AccountIdentity, AccountService
+from shop.demo_accounts import ADMIN, DEMO_PASSWORD, SHOPPER
 from shop.errors import BadCredentials, InvalidFields, ShopError, StateConflict, TooManyRequests
 from shop.web.idempotency import ignores_idempotency_key
 from shop.web.identity import current_identity
@@ -24,15 +25,23 @@ LIMITS = {"password_min": PASSWORD_MIN, "password_max": PASSWORD_MAX, "name_max"
 Page = tuple[str, int] | AnyResponse
 
 
-def create_pages(get_accounts: Callable[[], AccountService], on_sign_in: sessions.OnSignIn) -> Blueprint:
+def create_pages(
+    get_accounts: Callable[[], AccountService], on_sign_in: sessions.OnSignIn, *, demo_accounts: bool = False
+) -> Blueprint:
     """Build the pages.
 
     Args:
         get_accounts: returns the account service for the current request.
         on_sign_in: called with the account before the session starts; returns a note for the customer.
+        demo_accounts: whether the log-in names the accounts with a published password (the lab profile).
     """
+    known = (SHOPPER, ADMIN) if demo_accounts else ()
     pages = Blueprint("accounts", __name__, template_folder="templates")
     pages.after_request(keep_private)
+
+    @pages.context_processor
+    def name_demo_accounts() -> dict[str, object]:
+        return {"demo_accounts": known, "demo_password": DEMO_PASSWORD if known else ""}
 
     @pages.get("/login")
     def login() -> Page:

@@ -34,11 +34,12 @@ FIELD_MESSAGES = {
 }
 
 
-def create_admin(get_service: Callable[[], CatalogService]) -> Blueprint:
+def create_admin(get_service: Callable[[], CatalogService], get_overview: Callable[[], object]) -> Blueprint:
     """Build the catalogue's pages under ``/admin``.
 
     Args:
         get_service: returns the current request's catalogue service.
+        get_overview: returns the figures of the first page.
     """
     pages = Blueprint("catalog_admin", __name__, url_prefix="/admin", template_folder="templates")
 
@@ -53,7 +54,7 @@ def create_admin(get_service: Callable[[], CatalogService]) -> Blueprint:
 
     @pages.get("")
     def index() -> str:
-        return render_template("catalog/admin_index.html", nav=get_service().departments())
+        return render_template("catalog/admin_index.html", nav=get_service().departments(), overview=get_overview())
 
     @pages.get("/products")
     def products() -> str:

@@ -13,7 +13,7 @@ from shop.cart.service import CartService
 from shop.cart.sessions import current_owner
 from shop.checkout.agreement import PurchaseAgreement, lines_fingerprint
 from shop.checkout.cancellation import OrderCancellation
-from shop.checkout.demo_cards import TEST_CARDS, refuse_test_card
+from shop.checkout.demo_cards import LOST_ANSWER, TEST_ADDRESS, TEST_CARDS, refuse_test_card
 from shop.checkout.details import read_form
 from shop.checkout.service import CheckoutService, DeclinedCheckout, EarlierCheckoutPaid, PaidOrder
 from shop.errors import (
@@ -77,6 +77,8 @@ def create_pages(
         renew_guest()
         identity = current_identity()
         known_fields = {"email": identity.email, "name": identity.name} if identity else {}
+        if cards and request.args.get("address") == "test":
+            known_fields = TEST_ADDRESS | known_fields
         return _render_form(carts().view(current_owner()), known_fields, _FormState(200), cards)
 
     @pages.post("/checkout")
@@ -107,9 +109,10 @@ def _submit(checkout: CheckoutService, cards: Cards) -> Response | _FormState:
         details = read_form(request.form)
         if not cards:
             refuse_test_card(details.payment.token)
+        story = "?lost-answer" if cards and details.payment.token == LOST_ANSWER else ""
         lease = key.lease(
             lambda session, context: (
-                _redirect_to_order(context.result.public_id) if isinstance(context.result, PaidOrder) else None
+                _redirect_to_order(context.result.public_id, story) if isinstance(context.result, PaidOrder) else None
             ),
             details.fingerprint(),
         )
@@ -136,7 +139,7 @@ def _submit(checkout: CheckoutService, cards: Cards) -> Response | _FormState:
         return _FormState(503, "danger", refusal.detail, keep_key=True)
     if isinstance(result, DeclinedCheckout):
         return _FormState(402, "danger", DECLINED)
-    return _redirect_to_order(result.public_id, "?earlier" if isinstance(result, EarlierCheckoutPaid) else "")
+    return _redirect_to_order(result.public_id, "?earlier" if isinstance(result, EarlierCheckoutPaid) else story)
 
 
 def _redirect_to_order(public_id: str, query: str = "") -> FlaskResponse:

@@ -69,6 +69,33 @@ class OrderList:
     refunds: Mapping[int, RefundState] = field(default_factory=dict)
 
 
+MOST_TODAY = 1000
+"""The most orders that the first page of the administration counts: the latest ones, by the primary key."""
+
+
+@dataclass(frozen=True, slots=True)
+class TodaysOrders:
+    """The orders placed since midnight (UTC)."""
+
+    number: int
+    total: Money
+
+    @property
+    def is_bounded(self) -> bool:
+        """Return whether there may be more: only the latest :data:`MOST_TODAY` orders are counted."""
+        return self.number >= MOST_TODAY
+
+
+def count_today(session: Session) -> TodaysOrders:
+    """Return number and value of the orders placed since midnight (UTC), cancelled ones included."""
+    newest = select(OrderSummary.placed_at, OrderSummary.total_amount).order_by(OrderSummary.order_id.desc())
+    latest = newest.limit(MOST_TODAY).subquery()
+    total = func.coalesce(func.sum(latest.c.total_amount), 0)
+    since = func.date_trunc("day", func.now(), "UTC")
+    number, amount = session.execute(select(func.count(), total).where(latest.c.placed_at >= since)).one()
+    return TodaysOrders(number, Money(int(amount)))
+
+
 def list_orders(
     session: Session, status: OrderStatus | None, after: str | None, limit: int, *, only_owed: bool = False
 ) -> OrderList:

@@ -48,6 +48,7 @@ def create_pages(get_service: Callable[[], OrderService]) -> Blueprint:
             timeline=build_timeline(order.events, to_staff=bool(page.as_staff)),
             as_staff=page.as_staff,
             earlier="earlier" in request.args,
+            lost_answer="lost-answer" in request.args,
             refund=page.refunds.get(order.id),
             by_link=by_link,
             link=order_links().guest_path(public_id) if page.for_guest and not by_link and not page.as_staff else "",

@@ -151,6 +151,11 @@ class OrderService:
         with self._database.reading() as session:
             return order_list.count_by_status(session)
 
+    def count_today(self) -> order_list.TodaysOrders:
+        """Return number and value of the orders placed since midnight (UTC); from the read model."""
+        with self._database.reading() as session:
+            return order_list.count_today(session)
+
     def count_owed_refunds(self) -> int:
         """Return the number of orders with a due refund; from the read model."""
         with self._database.reading() as session:

@@ -54,9 +54,9 @@ LOG_ONLY = (
     *(STARTING_MESSAGE, "the database system is not yet accepting connections"),
     "the database system is shutting down",
 )
-"""Lines for the log and not for the terminal. An ``ERROR`` ends a statement: its client has the same message and reports
-it unless it expects it, as a retry after a serialization failure. A line that begins with a tab continues a statement.
-While the server starts, it refuses the first health checks with ``FATAL``."""
+"""Lines for the log and not for the terminal. An ``ERROR`` ends a statement: its client has the same message, and
+reports it unless it expects it, as before a retry after a serialization failure. A tab begins the next line of a
+statement. While the server starts, it refuses the first health checks with ``FATAL``."""
 
 
 def program(data_dir: Path, port: int, extra: Mapping[str, str] | None = None) -> ServerProgram:

@@ -9,7 +9,7 @@ import pytest
 from shop.cli import COMMANDS, TYPED_AS
 from shop.settings import PROJECT_ROOT
 
-PLACES = ("docs", "shop", "loadtests", "deploy", "migrations", "tests")
+PLACES = ("docs", "shop", "loadtests", "deploy", "migrations")
 KINDS = {".css", ".html", ".js", ".md", ".mmd", ".py", ".sh", ".svg", ".template", ".toml", ".txt", ".yml"}
 NAMES = "|".join(COMMANDS)
 # "from shop import x" is Python, and a name of an application or of a heading is not typed.
@@ -26,7 +26,7 @@ def pages() -> Iterator[Path]:
     yield PROJECT_ROOT / "docker-compose.yml"
     for place in PLACES:
         for path in (PROJECT_ROOT / place).rglob("*"):
-            if path.suffix in KINDS and path != Path(__file__):
+            if path.suffix in KINDS:
                 yield path
 
 
