@@ -28,6 +28,13 @@ def test_two_products_look_different_and_one_always_the_same(motif):
     assert pictures == [draw(motif, slug) for slug in SLUGS]
 
 
+def test_cookware_has_the_outline_its_title_names():
+    nouns = {"frying-pan", "saucepan", "casserole", "wok", "griddle", "stockpot", "roasting-tin"}
+    titles = {re.search("<title>(.*)</title>", draw("pan", f"hardy-copper-{noun}-24-cm"))[1] for noun in nouns}
+    assert titles == {f"Drawing of a {noun.replace('-', ' ')}" for noun in nouns}
+    assert "Drawing of a pan" in draw("pan", "hardy-copper-lid")
+
+
 def test_an_unknown_motif_is_drawn_as_a_parcel():
     assert draw("no-such-thing", "a") == draw("parcel", "a")
 

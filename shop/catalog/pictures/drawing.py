@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 from types import MappingProxyType
 
-from shop.catalog.pictures.motifs import FALLBACK, MOTIFS
+from shop.catalog.pictures.motifs import FALLBACK, MOTIFS, motif_for
 from shop.catalog.pictures.motifs.pen import PicturePen, circle, ellipse, rect, shape
 from shop.web.folder_hash import HASH_CHARS
 
@@ -80,13 +80,15 @@ def draw(motif: str, seed: str) -> str:
     pen = _pen(colour, random)
     background = (colour[0] + random.choice((20, 40, -25, 160, 185, 200))) % 360
     top, bottom = _hsl(background, 34, 95), _hsl(background + 12, 28, 88)
-    drawing = MOTIFS[name](pen)
+    draw_motif = motif_for(name, seed)
+    drawing = draw_motif(pen)
     if random.random() < 0.5:
         drawing = f'<g transform="translate(400 0) scale(-1 1)">{drawing}</g>'
-    article = "an" if name[0] in "aeiou" else "a"
+    thing = draw_motif.__name__.replace("_", " ")
+    article = "an" if thing[0] in "aeiou" else "a"
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 400 400" role="img">'
-        f"<title>{escape(f'Drawing of {article} {name}')}</title>"
+        f"<title>{escape(f'Drawing of {article} {thing}')}</title>"
         f'<linearGradient id="g" x2=".3" y2="1"><stop stop-color="{top}"/><stop offset="1" stop-color="{bottom}"/>'
         f'</linearGradient><rect width="400" height="400" fill="url(#g)"/>'
         f"{_backdrop(_hsl(background, 34, 80), random)}"

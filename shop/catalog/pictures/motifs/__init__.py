@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from shop.catalog.pictures.motifs import devices, food, kitchen, outdoors, play, rooms, wear
+from shop.catalog.pictures.motifs import cookware, devices, food, kitchen, outdoors, play, rooms, wear
 from shop.catalog.pictures.motifs.pen import PicturePen
 
 Motif = Callable[[PicturePen], str]
@@ -26,3 +26,25 @@ _DRAWN: tuple[Motif, ...] = (
     *(play.blocks, play.bear, play.puzzle, play.dice, play.paw, play.cat),
 )
 MOTIFS: Mapping[str, Motif] = MappingProxyType({motif.__name__: motif for motif in _DRAWN})
+
+_SHAPES: Mapping[str, tuple[Motif, ...]] = MappingProxyType(
+    {
+        "pan": (
+            *(cookware.frying_pan, cookware.saucepan, cookware.casserole, cookware.wok, cookware.griddle),
+            *(cookware.stockpot, cookware.roasting_tin),
+        )
+    }
+)
+"""Motifs whose things have different outlines: the name in the product's slug decides."""
+
+
+def motif_for(name: str, slug: str) -> Motif:
+    """Return the function that draws a product of a motif: a wok among the pans, if the slug says so.
+
+    Args:
+        name: of the motif, listed in :data:`MOTIFS`.
+        slug: of the product.
+    """
+    words = f"-{slug}-"
+    named = (drawn for drawn in _SHAPES.get(name, ()) if f"-{drawn.__name__.replace('_', '-')}-" in words)
+    return next(named, MOTIFS[name])
