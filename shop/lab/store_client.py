@@ -119,7 +119,8 @@ class StoreClient:
                 raise ConfigurationError(f"The store at {self.base_url} is older than this command: start it again.")
             if time.monotonic() > deadline:
                 raise ServiceUnavailable(
-                    f"A web process of the store applies no change of a switch: see {self.base_url}/readyz."
+                    f"A web process of the store applies no change of a switch: see {self.base_url}/readyz. If the"
+                    " checkout was updated while the store ran, start the store again."
                 )
             time.sleep(APPLY_POLL_S)
 
