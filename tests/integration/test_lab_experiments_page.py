@@ -70,6 +70,7 @@ def test_page_says_who_holds_the_lab_and_reloads_itself(client, folder):
     page = text_of(response)
     assert f"pid {holder.pid}, since {holder.since[11:19]} UTC" in page
     assert "of about 80 s: run 1 of 2: warm-up" in page
+    assert "Ctrl-C there ends it" in page
     assert 'http-equiv="refresh"' in response.text
     assert refused.status_code == 409
     assert "The lab is free" in text_of(client.get("/lab/experiments"))

@@ -57,6 +57,10 @@ def has_printed(tmp_path):
     return "running" in (tmp_path / "lab.log").read_text()
 
 
+def test_the_quick_form_is_ordered_by_its_option():
+    assert run_order("cache-aside", quick=True).words == ("run", "cache-aside", "--quick")
+
+
 def test_an_order_runs_and_its_end_is_reported(channel):
     begun = channel.send(run_order("cache-aside", quick=False))
     assert (begun.state, begun.command) == ("running", "bin/shop lab run cache-aside")
