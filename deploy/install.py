@@ -54,10 +54,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lock", type=Path, help="the lock file")
     parser.add_argument("--only-packages", action="store_true", help="do not install the checkout itself")
+    parser.add_argument("--pip", action="store_true", help="install everything with pip, as where uv cannot")
     options = parser.parse_args()
     names = package_names(options.lock)
     print(f"Installing {len(names)} packages into {Path(sys.prefix).name}, once.", flush=True)
-    uv = install_uv(names)
+    uv = None if options.pip else install_uv(names)
     is_installed = install_packages(options.lock, uv, f"{len(names)} packages")
     if is_installed and not options.only_packages:
         is_installed = install_checkout(uv)

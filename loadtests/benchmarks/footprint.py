@@ -59,14 +59,14 @@ def _from_scratch() -> int:
 
 def _first_page(clone: Path) -> tuple[float, float]:
     """Run ``make run`` until its first page, and stop it; return the seconds and the memory at that time."""
-    port = _free_port()
+    port = free_port()
     environment = {**os.environ, "SHOP_PORT": str(port)}
     began = time.monotonic()
     process = subprocess.Popen(
         ["make", "run"], cwd=clone, env=environment, start_new_session=True, stdout=subprocess.DEVNULL
     )
     try:
-        while not _answers(f"http://127.0.0.1:{port}/"):
+        while not answers(f"http://127.0.0.1:{port}/"):
             if process.poll() is not None or time.monotonic() - began > GIVE_UP_S:
                 raise SystemExit("`make run` did not serve a page")
             time.sleep(POLL_EVERY_S)
@@ -76,7 +76,8 @@ def _first_page(clone: Path) -> tuple[float, float]:
         process.wait(timeout=60)
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Return whether a page is served at an address."""
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - always http to this machine
             return bool(answer.status == 200)
@@ -130,7 +131,8 @@ def _field(pid: int, file: str, name: str) -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a free port of the loopback address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
