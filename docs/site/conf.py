@@ -2,7 +2,7 @@
 
 ``make docs`` builds the site (:mod:`build_site`). The index page ``docs/README.md`` is also the navigation
 (:mod:`navigation`, :mod:`navigation_tree`). A link to a source file leads to a page with its code
-(:mod:`source_pages`). No page contains a script or a style (:mod:`external_files`).
+(:mod:`source_pages`). No page contains a script or a style (:mod:`page_corrections`).
 """
 
 import sys
@@ -12,9 +12,9 @@ from sphinx.application import Sphinx
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import external_files
 import navigation
 import navigation_tree
+import page_corrections
 import source_pages
 
 project = "shop"
@@ -34,4 +34,4 @@ def setup(app: Sphinx) -> None:
     navigation.install(app)
     navigation_tree.install(app)
     source_pages.install(app)
-    external_files.install(app)
+    page_corrections.install(app)

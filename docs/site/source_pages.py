@@ -56,12 +56,9 @@ def _linked(app: Sphinx) -> set[str]:
 
 
 def _pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
-    def no_tree(**_options: Any) -> str:
-        return ""
-
     builder: Any = app.builder
     for name in sorted(_linked(app)):
         path = ROOT / name
         text = path.read_text(encoding="utf-8")
         code = builder.highlighter.highlight_block(text, language(path), linenos="inline")
-        yield f"{FOLDER}/{name}", {"title": name, "body": f"<h1>{name}</h1>\n{code}", "toctree": no_tree}, "page.html"
+        yield f"{FOLDER}/{name}", {"title": name, "body": f"<h1>{name}</h1>\n{code}"}, "page.html"

@@ -18,11 +18,12 @@ pytestmark = pytest.mark.xdist_group("docs_site")
 
 
 class PageReader(HTMLParser):
-    """Collects the ids, links and loaded files of a page, and what the CSP refuses."""
+    """Collects the ids, links and loaded files of a page, and what the CSP or axe refuses."""
 
     def __init__(self, html):
         super().__init__()
-        self.ids, self.links, self.loaded, self.inline = set(), set(), set(), []
+        self.ids, self.links, self.loaded = set(), set(), set()
+        self.inline, self.inaccessible = [], []
         self.feed(html)
 
     def handle_starttag(self, tag, attributes):
@@ -31,6 +32,10 @@ class PageReader(HTMLParser):
         self.inline += [name for name in given if name == "style" or name.startswith("on")]
         if tag == "style" or (tag == "script" and "src" not in given):
             self.inline.append(tag)
+        if (given.get("role") == "heading" and "aria-level" not in given) or (
+            (tag == "pre" or "table-wrapper" in (given.get("class") or "")) and "tabindex" not in given
+        ):
+            self.inaccessible.append(self.get_starttag_text())
         if tag == "a" and given.get("href"):
             self.links.add(given["href"])
         self.loaded |= {given[name] for name in given if (tag, name) in LOADING}
@@ -62,6 +67,10 @@ def test_site_has_every_page_but_no_hint_and_no_solution(pages, site):
 def test_no_page_has_inline_code_or_loads_from_elsewhere(pages):
     assert {page.name: reader.inline for page, reader in pages.items() if reader.inline} == {}
     assert {url for reader in pages.values() for url in reader.loaded if urlsplit(url).netloc} == set()
+
+
+def test_headings_have_levels_and_wide_parts_scroll_by_keyboard(pages):
+    assert {page.name: reader.inaccessible for page, reader in pages.items() if reader.inaccessible} == {}
 
 
 def test_every_link_on_the_site_leads_somewhere(pages, site):
