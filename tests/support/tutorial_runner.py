@@ -26,6 +26,7 @@ VARIABLE_PARTS = [
     (r"^\d{4}-\d\d-\d\dT\S+Z", "AT"),
     (r"\b(ord|evt)_\w+", r"\1_"),
     (r"\b(db|render|total);dur=[\d.]+", r"\1"),
+    (r'\breq;desc="[^"]+"', "req"),
     (r"\b(duration_ms|duration_s|app_s|age_s|bytes|queries|ttl)=[\d.]+", r"\1"),
     (r"\bmessage_id=[0-9a-f-]{36}", "message_id"),
     (r"(http://127\.0\.0\.1):\d+", r"\1"),
