@@ -113,7 +113,7 @@ def test_call_with_wrong_arguments_is_no_error_of_the_store(mistake, watchdog, a
     assert call.store_error is None
 
 
-def test_type_error_in_the_work_of_the_store_is_its_own(watchdog, attempt):
+def test_type_error_in_the_store_is_its_own(watchdog, attempt):
     call = GuardedCall(attempt, "load()", 60_000)
     with pytest.raises(TypeError) as raised:
         watchdog.run(call, watchdog.wrap_store(lambda: None + 1), ())

@@ -224,7 +224,7 @@ MISUSES = {
 
 
 @pytest.mark.parametrize("slug", MISUSES)
-def test_mistake_at_a_function_of_the_store_is_noted_and_no_visitor_sees_it(slug, start_store):
+def test_wrong_arguments_are_noted_and_no_visitor_sees_it(slug, start_store):
     text, came = MISUSES[slug]
     exercise = next(one for one in IN_STORE if one.slug == slug)
     store = in_force(exercise, start_store, text)
