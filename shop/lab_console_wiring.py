@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from shop.faults import FaultChannel
-from shop.lab_console.experiments_pages import ExperimentsPageServices, Overview, RunPage
+from shop.lab_console.experiments_pages import ExperimentsOverview, ExperimentsPageServices, RunPage
 from shop.lab_console.live_snapshot import LiveSnapshot
 from shop.lab_console.live_state import describe_state
 from shop.lab_console.services import LabConsoleServices
@@ -81,7 +81,7 @@ def build_experiments_page(settings: Settings) -> ExperimentsPageServices:
     """Build the services of the page of the experiments; the lab's code is imported when the page is requested."""
     folder = settings.var_dir / "lab"
 
-    def load_overview() -> Overview:
+    def load_overview() -> ExperimentsOverview:
         from shop.lab.run_overview import load_overview
 
         return load_overview(folder)

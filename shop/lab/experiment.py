@@ -21,7 +21,7 @@ from shop.lab.arms import ExperimentArm, FigureChart, PhaseLengths
 from shop.lab.arrivals import SHOPPERS_EXPONENT, Arrivals
 from shop.lab.drivers.driver_context import PHASE_START_S, ArmDriver
 from shop.lab.figures import FIGURES, RATIO
-from shop.lab.headline import Headline
+from shop.lab.headline import RunHeadline
 from shop.lab.load import ShopperVisit
 from shop.lab.quick_form import CALIBRATION_S, NOISE_MS, SETTLE_S, STEADY_RATE, STEADY_S, QuickForm
 from shop.lab.strict_model import StrictModel
@@ -127,7 +127,7 @@ class LabExperiment(StrictModel):
     chapter: str
     """One of :data:`CHAPTERS`."""
     hypothesis: str
-    headline: Headline
+    headline: RunHeadline
     """The one figure that it is about."""
     teaches: str
     steady_state: SteadyState

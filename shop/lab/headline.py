@@ -18,7 +18,7 @@ ANSWERS: Mapping[str, str] = {
 }
 
 
-class Headline(StrictModel):
+class RunHeadline(StrictModel):
     """The claim that an experiment is about, and how to say its figure."""
 
     claim: str

@@ -32,7 +32,7 @@ class LabProgress:
     expected_s: float
 
 
-class ProgressFile:
+class RunProgressFile:
     """Writes the progress, at most twice a second.
 
     Args:
@@ -66,14 +66,14 @@ class ProgressFile:
 
 
 @contextmanager
-def show_progress(folder: Path, expected_s: float) -> Iterator[ProgressFile]:
+def show_progress(folder: Path, expected_s: float) -> Iterator[RunProgressFile]:
     """Keep a file of the progress during the block; the caller holds the lab.
 
     Args:
         folder: ``var/lab``.
         expected_s: about how long the command takes.
     """
-    file = ProgressFile(folder, expected_s)
+    file = RunProgressFile(folder, expected_s)
     try:
         yield file
     finally:

@@ -26,7 +26,7 @@ class LabUser(Protocol):
         """Return who it is."""
 
 
-class Overview(Protocol):
+class ExperimentsOverview(Protocol):
     """The content of the page; see :mod:`shop.lab.run_overview`."""
 
     @property
@@ -53,7 +53,7 @@ class ExperimentsPageServices:
     """
 
     orders: LabOrderChannel
-    load_overview: Callable[[], Overview]
+    load_overview: Callable[[], ExperimentsOverview]
     load_run: Callable[[str], RunPage]
 
 

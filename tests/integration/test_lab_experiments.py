@@ -163,7 +163,7 @@ def count_replaced(stack, before):
     return len(before - web_processes(stack))
 
 
-def test_an_experiment_starts_the_web_processes_it_needs_and_ends_them(stack, store, tmp_path):
+def test_experiment_starts_and_ends_the_web_processes_it_needs(stack, store, tmp_path):
     needy = experiments.load_experiment("cache-aside").with_changes(workers=WORKERS + 1)
     needy = with_processes(needy, store)
     with restore_afterwards(store, tmp_path, needy.switch_names(), parameters=needy.parameter_names()):

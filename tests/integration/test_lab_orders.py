@@ -69,7 +69,7 @@ def test_an_order_runs_and_its_end_is_reported(channel):
     assert (ended.exit_code, ended.last_line) == (2, "no store answers")
 
 
-def test_a_second_order_is_refused_while_one_runs_and_an_abort_ends_it(channel, tmp_path):
+def test_second_order_is_refused_and_an_abort_ends_the_first(channel, tmp_path):
     channel.send(load_order("20", "60"))
     with pytest.raises(StateConflict, match="`bin/shop lab load --rate 20 --seconds 60` is running"):
         channel.send(run_order("cache-aside", quick=False))

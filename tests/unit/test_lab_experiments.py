@@ -151,7 +151,7 @@ def test_a_mistake_in_a_quick_form_is_reported(text, replacement, message):
         parse_experiment(CACHE_ASIDE.replace(text, replacement), "bad.toml")
 
 
-def test_too_few_web_processes_of_a_foreign_server_are_a_missing_prerequisite():
+def test_too_few_processes_of_a_foreign_server_are_refused():
     server = SimpleNamespace(workers=lambda: 2, parameters=dict)
     with pytest.raises(ConfigurationError, match="bin/shop up --workers 4"):
         with_processes(load_experiments()["cache-stampede"], server)
