@@ -14,6 +14,8 @@ FLUSH_TIMEOUT_S = 2.0
 """A server that does not answer in this time keeps its data: the supervisor has other work to do."""
 OVERCOMMIT = "Memory overcommit must be enabled"
 """A warning for machines that keep most of their memory in Valkey. Here it would be the first line on the terminal."""
+STOPPING = ("Received SIGTERM scheduling shutdown", "Valkey is now ready to exit")
+"""What a Valkey says at each stop, as a warning."""
 
 
 def cache(data_dir: Path, port: int, memory_mb: int) -> ServerProgram:
@@ -116,7 +118,7 @@ def _program(name: str, data_dir: Path, port: int, options: dict[str, str]) -> S
         port=port,
         healthy=lambda: is_ready(port, password),
         flush=lambda: bool(send_command(port, password, "FLUSHALL", FLUSH_TIMEOUT_S)),
-        log_only=(OVERCOMMIT,),
+        log_only=(OVERCOMMIT, *STOPPING),
     )
 
 
