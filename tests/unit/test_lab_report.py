@@ -100,7 +100,7 @@ def result(**changes):
     return {**document, **changes}
 
 
-def test_the_report_begins_with_the_figure_and_ends_with_what_to_do():
+def test_report_begins_with_the_figure_and_ends_with_advice():
     page = render_report(result())
     assert page.index("9.00</p>") < page.index("9.00 times quicker; claimed at least 2: yes.") < page.index("<table>")
     assert "Look at the median." in page
