@@ -3,8 +3,10 @@
 import math
 import time
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
+from shop.errors import ServiceUnavailable
 from shop.faults import FaultChannel
 from shop.lab_console.experiments_pages import ExperimentsOverview, ExperimentsPageServices, RunPage
 from shop.lab_console.live_snapshot import LiveSnapshot
@@ -27,7 +29,7 @@ from shop.wiring import ProcessRuntime
 def build_lab_console(runtime: ProcessRuntime) -> LabConsoleServices:
     """Build the services of the lab console on a process's runtime; nothing is connected yet."""
     settings = runtime.settings
-    channel = FaultChannel(settings.run_dir)
+    channel, orders = FaultChannel(settings.run_dir), LabOrderChannel(settings.run_dir)
     web_sums = WebSumsReader(runtime.metrics.registry)
 
     def summarise() -> metrics_summary.MetricsSummary:
@@ -41,12 +43,12 @@ def build_lab_console(runtime: ProcessRuntime) -> LabConsoleServices:
         return SumsReading(time.time(), web_sums.read(), _edge_reading(EdgeTotals.load(settings.edge_answers_file)))
 
     def live_state(reading: SumsReading) -> Mapping[str, Any]:
-        return describe_state(
-            reading,
-            QueueReport.load(settings.queue_report_file),
-            channel.report().active,
-            runtime.switch_poller.current().digest,
-        )
+        faults, order = {}, ""
+        with suppress(ServiceUnavailable):  # the stack is another user's: its reports cannot be read
+            faults, report = channel.report().active, orders.report()
+            order = report.command if report.state == "running" else ""
+        queue = QueueReport.load(settings.queue_report_file)
+        return describe_state(reading, queue, faults, runtime.switch_poller.current().digest, order)
 
     def newest_mails(count: int) -> list[Mail]:
         with runtime.database.reading() as session:
@@ -67,7 +69,7 @@ def build_lab_console(runtime: ProcessRuntime) -> LabConsoleServices:
         slots=AttemptSlots(settings.var_dir),
         poller=runtime.switch_poller,
         fault_channel=channel,
-        orders=LabOrderChannel(settings.run_dir),
+        orders=orders,
         max_memory=MaxMemory(settings.cache_url) if settings.cache_url else None,
         summarise=summarise,
         live=LiveSnapshot(settings.live_figures_file, read_sums, live_state),

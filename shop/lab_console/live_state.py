@@ -15,7 +15,7 @@ _NAMES = {"shop-shared": "cache", "shop-edge": "edge"}
 
 
 def describe_state(
-    reading: SumsReading, queue: QueueReport | None, faults: Mapping[str, str], switches: int
+    reading: SumsReading, queue: QueueReport | None, faults: Mapping[str, str], switches: int, order: str
 ) -> dict[str, Any]:
     """Return the state as a JSON document.
 
@@ -24,6 +24,7 @@ def describe_state(
         queue: the worker's last report.
         faults: dependency to the fault in force.
         switches: the digest of all switches and parameters.
+        order: the command that the lab runs; empty if there is none.
     """
     fresh = queue is not None and reading.at - queue.at < STALE_S
     return {
@@ -34,6 +35,7 @@ def describe_state(
         "dead": queue.dead if queue and fresh else None,
         "faults": {name: value for name, value in faults.items() if value != NONE},
         "switches": switches,
+        "order": order,
     }
 
 

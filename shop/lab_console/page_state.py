@@ -90,10 +90,10 @@ def changed_settings(
 
 
 def stamp(state: Mapping[str, Any]) -> str:
-    """Return a text that changes with the switches, the parameters and the faults: an open page then renews itself.
+    """Return a text that changes with switches, parameters, faults and what the lab runs: open pages then follow.
 
     Args:
         state: as the live figures contain it.
     """
     faults = ",".join(f"{name}={value}" for name, value in sorted(state.get("faults", {}).items()))
-    return f"{state.get('switches', '')} {faults}"
+    return f"{state.get('switches', '')} {faults} {state.get('order', '')}"

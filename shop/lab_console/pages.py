@@ -6,9 +6,10 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from shop.errors import ConfigurationError
-from shop.lab_console import faults_api, page_state, switch_guide, switches_api
+from shop.lab_console import docs_pages, faults_api, page_state, switch_guide, switches_api
 from shop.lab_console.request_pages import add_request_pages
 from shop.lab_console.services import LabConsoleServices
+from shop.lab_orders import LabOrder, load_order
 from shop.patterns.observability import recent_requests
 from shop.web.private_response import NO_STORE_HEADERS
 
@@ -46,6 +47,8 @@ def create_pages(services: LabConsoleServices) -> Blueprint:
             faults=faults,
             figures=services.summarise(),
             state=live["state"],
+            order=services.orders.report(),
+            has_docs=(services.settings.var_dir / "docs" / docs_pages.INDEX).is_file(),
             stamp=page_state.stamp(live["state"]),
             recent=recent,
             layers=page_state.share_layers(dict(recent.answered_by)),
@@ -76,6 +79,16 @@ def create_pages(services: LabConsoleServices) -> Blueprint:
     @pages.post("/faults/<name>")
     def set_fault(name: str) -> ResponseReturnValue:
         services.fault_channel.request(name, request.form.get("value", ""))
+        return back()
+
+    @pages.post("/load")
+    def offer_load() -> ResponseReturnValue:
+        services.orders.send(load_order(request.form.get("rate", ""), request.form.get("seconds", "")))
+        return back()
+
+    @pages.post("/stop")
+    def stop_load() -> ResponseReturnValue:
+        services.orders.send(LabOrder("abort"))
         return back()
 
     @pages.post("/mend")

@@ -6,6 +6,7 @@ import pytest
 
 from shop.lab_console import live_snapshot
 from shop.lab_console.switch_guide import CHAPTERS
+from shop.lab_orders import LabOrderChannel, LabOrderReport
 from shop.switches.registry import SWITCHES
 
 
@@ -85,3 +86,18 @@ def test_live_figures_show_where_requests_were_answered(client, product_on_shelf
 
 def test_live_figures_are_for_our_hosts_only(client):
     assert client.get("/lab/live", headers={"Host": "rebound.example.org"}).status_code == 421
+
+
+def test_load_is_ordered_from_the_page_and_stopped(client, page_of, settings):
+    settings.run_dir.mkdir(exist_ok=True)
+    orders = LabOrderChannel(settings.run_dir)
+    assert client.post("/lab/load", data={"rate": "many", "seconds": "60"}).status_code == 422
+    assert "Generate load" in page_of()
+    orders.publish_report(LabOrderReport("running", "bin/shop lab load --rate 40 --seconds 60"))
+    try:
+        page = page_of()
+        assert "bin/shop lab load --rate 40" in page
+        assert 'action="/lab/stop"' in page
+        assert "Generate load" not in page
+    finally:
+        orders.close()

@@ -126,7 +126,7 @@ function take(answer) {
   }
   drawState(answer);
   const faults = Object.entries(state.faults).sort().map(([name, value]) => `${name}=${value}`);
-  const stamp = `${state.switches} ${faults.join(",")}`;
+  const stamp = `${state.switches} ${faults.join(",")} ${state.order}`;
   document.dispatchEvent(new CustomEvent("lab:stamp", { detail: stamp }));
 }
 
