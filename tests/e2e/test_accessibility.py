@@ -46,6 +46,7 @@ def faults(page: Page) -> list[str]:
         "/forgotten",
         "/reset",
         "/lab",
+        "/lab?wall=1",
         "/lab/exercises",
         "/lab/experiments",
         "/lab/mail",
