@@ -125,19 +125,26 @@ def run(
     address = url or web_url(settings)
     if len(forms) > 1:
         _note(f"{len(forms)} experiments, about {sum(one.expected_seconds() for one in forms) / 60:.0f} min.", as_json)
-    results = []
+    results: list[Result] = []
+    failed: list[str] = []
     for number, experiment in enumerate(forms, start=1):
         if len(forms) > 1:
             _note(f"{number} of {len(forms)}: {experiment.name}", as_json)
-        result, home = _run_one(experiment, address, _lab_dir(settings), quiet=as_json)
+        try:
+            result, home = _run_one(experiment, address, _lab_dir(settings), quiet=as_json)
+        except (ConfigurationError, ServiceUnavailable) as error:
+            if len(forms) == 1:
+                raise
+            failed.append(f"{experiment.name}: {error}")
+            continue
         results.append(result)
         if len(forms) == 1 and not as_json:
             _print_result(result, home)
     if as_json:
         emit(results if name == ALL else results[0], "", as_json=True)
     elif name == ALL:
-        print_summary(results)
-    if any(result["verdict"] not in SUCCESSFUL_VERDICTS for result in results):
+        print_summary(results, failed)
+    if failed or any(result["verdict"] not in SUCCESSFUL_VERDICTS for result in results):
         sys.exit(EXIT_FAILED)
 
 
@@ -178,15 +185,12 @@ def new(name: str) -> None:
 
 
 def _run_one(experiment: LabExperiment, address: str, folder: Path, *, quiet: bool) -> tuple[Result, Path]:
-    """Run one experiment; end the command if it was stopped or could not run."""
+    """Run one experiment; end the command if it was stopped."""
     try:
         return _measure(experiment, StoreClient(address), folder, quiet=quiet)
     except ExperimentInterrupted as stop:
         click.echo("shop: interrupted; all faults are cleared, and all switches have their earlier values.", err=True)
         sys.exit(SIGNAL_EXIT + stop.number)
-    except ServiceUnavailable as error:
-        click.echo(f"shop: {error.detail}", err=True)
-        sys.exit(EXIT_FAILED)
 
 
 def _note(text: str, quiet: bool) -> None:  # noqa: FBT001 - as in the option
@@ -194,8 +198,13 @@ def _note(text: str, quiet: bool) -> None:  # noqa: FBT001 - as in the option
         click.echo(text, err=True)
 
 
-def print_summary(results: Sequence[Result]) -> None:
-    """Print one page: each verdict with the one figure that the experiment is about."""
+def print_summary(results: Sequence[Result], failed: Sequence[str] = ()) -> None:
+    """Print one page: each verdict with the one figure that the experiment is about.
+
+    Args:
+        results: of the experiments that ran.
+        failed: name and reason of those that could not run.
+    """
     for verdict in VERDICTS:
         of_verdict = [result for result in results if result["verdict"] == verdict]
         if not of_verdict:
@@ -205,6 +214,10 @@ def print_summary(results: Sequence[Result]) -> None:
             text = headline_sentence(result)
             reason = f" {result['reason']}" if verdict == "invalid" else ""
             click.echo(wrap_text(f"{result['experiment']}: {text}{reason}", COLUMNS, "  ", "    "))
+    if failed:
+        click.echo(f"\n{click.style('could not run', bold=True, fg='red')} ({len(failed)})")
+    for reason in failed:
+        click.echo(wrap_text(reason, COLUMNS, "  ", "    "))
 
 
 @lab.command()

@@ -116,6 +116,7 @@ class ExperimentRunner:
             self._run_label = ""
             if experiment.fault_names():
                 self.store.clear_faults()
+                self.store.wait_ready()  # a scheduled action may have ended the last fault just before
         return ArmObservation(
             arm.name, result.samples, result.closed_loop, result.measures, result.curve, anomalies, result.unsettled
         )

@@ -11,14 +11,14 @@ import json
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from shop.atomic_files import atomic_write
-from shop.errors import ConfigurationError
+from shop.errors import ConfigurationError, ServiceUnavailable
 from shop.faults import NONE
 from shop.lab.lab_lock import claim_lab
 from shop.lab.restore_file import FILE_NAME, read_restore_file
@@ -184,6 +184,8 @@ def restore_state(store: StoreClient, saved: SavedState) -> None:
     """
     if saved.faults:
         store.clear_faults()
+        with suppress(ServiceUnavailable):  # a server that was down may still be starting
+            store.wait_ready()
     for name, value in saved.switches.items():
         store.set_switch(name, value.partition(":")[0])  # an attempt: the store adds the hash of its file
     for parameter, number in saved.parameters.items():
