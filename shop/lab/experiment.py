@@ -23,7 +23,7 @@ from shop.lab.drivers.driver_context import PHASE_START_S, ArmDriver
 from shop.lab.figures import FIGURES, RATIO
 from shop.lab.headline import RunHeadline
 from shop.lab.load import ShopperVisit
-from shop.lab.quick_form import CALIBRATION_S, NOISE_MS, SETTLE_S, STEADY_RATE, STEADY_S, QuickForm
+from shop.lab.quick_form import CALIBRATION_S, NOISE_MS, SETTLE_S, STEADY_RATE, STEADY_S, WARM_UP_LIMIT_S, QuickForm
 from shop.lab.strict_model import StrictModel
 from shop.lab.toml_lines import find_line
 from shop.settings import PROJECT_ROOT
@@ -222,6 +222,7 @@ class LabExperiment(StrictModel):
                 settle_s=SETTLE_S,
                 edge_settle_s=0.0,
                 warm_up_s=quick.warm_up_s,
+                warm_up_limit_s=WARM_UP_LIMIT_S,
                 open_s=quick.open_s,
                 closed_s=quick.closed_s,
             ),

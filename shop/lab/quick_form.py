@@ -11,6 +11,8 @@ STEADY_S, STEADY_RATE = 0.5, 20.0
 CALIBRATION_S = 1.0
 SETTLE_S = 1.0
 """The bound in which every process applies a flip."""
+WARM_UP_LIMIT_S = 6.0
+"""A quick form that waits longer for a stable hit rate is no longer quick."""
 NOISE_MS = 10.0
 """So few visits have a less certain median."""
 
