@@ -1,11 +1,12 @@
 """The lab's page in a browser: live figures, flips, and large type."""
 
 import json
+import re
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import Store, best_seller
+from tests.e2e.conftest import PAGE_TIMEOUT_MS, Store, best_seller
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("e2e")]
 
@@ -30,10 +31,9 @@ def test_charts_and_bar_follow_requests(lab: Page):
     path = f"/p/{best_seller(lab)['slug']}"
     for _ in range(3):
         lab.request.get(path)
-    lab.wait_for_function("document.querySelector('[data-share=edge]').textContent.endsWith('%')")
-    lab.wait_for_function(
-        "document.querySelector('[data-figure=requests] .spark__line').getAttribute('d').includes('L')"
-    )
+    expect(lab.locator("[data-share=edge]")).to_have_text(re.compile(r"\d+ %"), timeout=PAGE_TIMEOUT_MS)
+    chart = lab.locator("[data-figure=requests] .spark__line")
+    expect(chart).to_have_attribute("d", re.compile("M.*L"), timeout=PAGE_TIMEOUT_MS)
     table = lab.locator("[data-figure=requests] table")
     assert table.locator("tbody tr").count() >= 1
 
