@@ -56,7 +56,7 @@ realdata: $(RUN_READY)
 
 # A changed lock file is newer than its stamp; only then are the dependencies installed.
 $(RUN_READY): requirements.lock pyproject.toml | $(BIN)/python
-	@$(INSTALL) requirements.lock
+	@$(INSTALL) --to-run requirements.lock
 	@touch $@
 
 $(TEST_READY): requirements-dev.lock pyproject.toml | $(BIN)/python

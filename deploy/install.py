@@ -35,6 +35,13 @@ NOT_INSTALLED = (
     "The dependencies could not be installed. Check the network. If one of them has no build for this platform, use"
     " Linux or macOS on x86-64 or arm64, or docker-compose.yml."
 )
+IMPORTS = "import shop.cli.lab, shop.cli.lab_load; from shop.stack.privileges import SERVER_MODULES; " + (
+    "import importlib; [importlib.import_module(name) for name in SERVER_MODULES]"
+)
+"""Imports once what the servers and the lab import, so that Python writes the bytecode of these modules.
+
+Needed only where ``PYTHONDONTWRITEBYTECODE`` is set: else each of a dozen processes would compile them at each start.
+"""
 TICK_S = 1.0
 TAIL_LINES = 15
 
@@ -54,14 +61,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lock", type=Path, help="the lock file")
     parser.add_argument("--only-packages", action="store_true", help="do not install the checkout itself")
+    parser.add_argument("--to-run", action="store_true", help="compile only what the servers and the lab import")
     parser.add_argument("--pip", action="store_true", help="install everything with pip, as where uv cannot")
     options = parser.parse_args()
     names = package_names(options.lock)
     print(f"Installing {len(names)} packages into {Path(sys.prefix).name}, once.", flush=True)
     uv = None if options.pip else install_uv(names)
+    has_bytecode = not os.environ.get("PYTHONDONTWRITEBYTECODE")
+    if uv is not None and not has_bytecode and not options.to_run:
+        uv.arguments.append("--compile-bytecode")
     is_installed = install_packages(options.lock, uv, f"{len(names)} packages")
     if is_installed and not options.only_packages:
         is_installed = install_checkout(uv)
+    if is_installed and uv is not None and not has_bytecode and options.to_run:
+        run("bytecode", [sys.executable, "-c", IMPORTS], {"PYTHONDONTWRITEBYTECODE": ""})
     if not is_installed:
         print(NOT_INSTALLED, file=sys.stderr)
     return 0 if is_installed else 2
@@ -119,10 +132,9 @@ def install_checkout(uv: UvOptions | None) -> bool:
 
 
 def uv_command(options: UvOptions, *words: str) -> list[str]:
-    """Return a command of uv; without Python's own bytecode files, uv writes them, else each process compiles again."""
-    compiles = ["--compile-bytecode"] if os.environ.get("PYTHONDONTWRITEBYTECODE") else []
+    """Return a command of uv for the environment that runs this script."""
     uv = str(Path(sys.executable).parent / "uv")
-    return [uv, "pip", *words, "--python", sys.executable, "--no-config", *compiles, *options.arguments]
+    return [uv, "pip", *words, "--python", sys.executable, "--no-config", *options.arguments]
 
 
 def pip_settings() -> dict[str, str]:

@@ -77,7 +77,7 @@ def compare_installers(clone: Path, rounds: int) -> int:
         for name in order:
             shutil.rmtree(clone / ".venv", ignore_errors=True)
             subprocess.run([sys.executable, "-m", "venv", clone / ".venv"], check=True)
-            command = [".venv/bin/python", "deploy/install.py", "requirements.lock"]
+            command = [".venv/bin/python", "deploy/install.py", "--to-run", "requirements.lock"]
             began, cpu = time.monotonic(), _children_cpu_s()
             subprocess.run([*command, *(["--pip"] if name == "pip" else [])], cwd=clone, check=True)
             seconds[name].append(time.monotonic() - began)
