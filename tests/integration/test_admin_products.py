@@ -64,7 +64,7 @@ def admin(client, database, mugs):
 
 
 def queries_of(answer):
-    return int(re.search(r'desc="(\d+) queries', answer.headers["Server-Timing"])[1])
+    return int(re.search(r'desc="(\d+) quer', answer.headers["Server-Timing"])[1])
 
 
 def counted(client):
