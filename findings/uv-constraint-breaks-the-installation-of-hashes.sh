@@ -3,7 +3,7 @@
 #
 # Software: uv 0.13.9, PyPI. Needs: python3 with venv, and the package index.
 # Expected before running: constraint-dependencies in [tool.uv] bounds what uv resolves, such as `uv pip compile`. A lock
-#   file has one version of everything, with hashes; `uv pip install --require-hashes -r LOCK` resolves nothing, and a
+#   file has one version of everything, with hashes; with --require-hashes uv resolves nothing, and a
 #   constraint that the locked version meets changes nothing.
 # Seen: in a folder whose pyproject.toml has a constraint without ==, the same command on the same lock file fails: in the
 #   mode with hashes the constraint itself must be pinned with ==. Without pyproject.toml, or with --no-config, it succeeds.
