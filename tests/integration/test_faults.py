@@ -251,10 +251,12 @@ def test_external_server_gets_no_fault(client, settings):
 def test_active_fault_is_in_the_api_and_on_the_page(client, settings):
     settings.run_dir.mkdir(exist_ok=True)
     FaultChannel(settings.run_dir).publish_report(FaultReport(("cache",), {"cache": "hang"}, ""))
-    assert "Fault in force: cache hangs." in client.get("/lab").text
-    assert client.get("/api/v1/faults").json["items"][0]["value"] == "hang"
+    page, items = client.get("/lab").text, client.get("/api/v1/faults").json["items"]
     FaultChannel(settings.run_dir).close()
-    assert "Fault in force" not in client.get("/lab").text
+    assert "<code>cache = hang</code>" in page
+    assert "1 not at its default" in page
+    assert items[0]["value"] == "hang"
+    assert "not at its default" not in client.get("/lab").text
 
 
 def test_command_sets_and_clears_a_fault(stack, monkeypatch):

@@ -266,7 +266,7 @@ def test_cache_hot_set_raises_the_memory_limit_and_restores_it(observe, store):
     assert arms["even"]["anomalies"]["evictions"] >= 1, "Valkey counts its evictions"
     assert arms["steep"]["hit_rate_least"] > arms["even"]["hit_rate_least"]
     assert parameters_of(store) == before
-    assert set(before) == {TTL_SCALE, CACHE_MEMORY}
+    assert set(before) == {TTL_SCALE, CACHE_MEMORY, WEB_PROCESSES}
 
 
 def test_each_added_cache_layer_answers_requests(observe):

@@ -42,6 +42,8 @@ def test_changed_switch_is_marked_and_a_plain_form_resets_it(client, page_of):
     page = page_of()
     assert "1 not at its default" in page
     assert 'class="badge badge--danger">unsafe<' in page
+    assert 'value="naive" aria-pressed="true"' in page
+    assert 'value="conditional" aria-pressed="false"' in page
     form = re.search(r'<form class="changed__one[^>]*action="([^"]+)".*?name="value" value="([^"]+)"', page, re.DOTALL)
     assert form is not None
     client.post(form[1], data={"value": form[2]})

@@ -29,6 +29,9 @@ def test_change_is_applied_when_every_process_has_read_it(snapshots, applied):
         latest_mails=None,
         slots=None,
         load_exercises=None,
+        orders=None,
+        live=None,
+        mails_with_ids=None,
     )
     assert services.switches_applied() is applied
 
