@@ -121,7 +121,8 @@ function take(answer) {
   if (points.length > 0) {
     const tiles = place.querySelectorAll("[data-figure]");
     tiles.forEach(drawFigure);
-    if (points.length % ROWS_EVERY === 1 || points.length === POINTS) tiles.forEach(fillTable);
+    const isFirst = place.querySelector("[data-table]").hidden;
+    if (isFirst || points.length % ROWS_EVERY === 1 || points.length === POINTS) tiles.forEach(fillTable);
     drawShares(answer.recent.answers);
   }
   drawState(answer);
