@@ -24,7 +24,7 @@ def draw_graph(source: Path, picture: Path) -> str:
         picture: the SVG that was drawn last; it may be missing.
 
     Raises:
-        ConfigurationError: the text has changed, and Graphviz is not installed.
+        ConfigurationError: the text has changed, and Graphviz is not installed or refuses the text.
     """
     mark = f"<metadata>sha256:{sha256(source.read_bytes()).hexdigest()}</metadata>\n"
     present = picture.read_text(encoding="utf-8") if picture.exists() else ""
@@ -32,6 +32,8 @@ def draw_graph(source: Path, picture: Path) -> str:
         return present
     if shutil.which("dot") is None:
         raise ConfigurationError(f"{source.name} has changed: install Graphviz (on Debian: apt install graphviz).")
-    drawn = subprocess.run(["dot", "-Tsvg", str(source)], capture_output=True, text=True, check=True).stdout
-    svg = COMMENT.sub("", drawn[drawn.index("<svg ") :])
+    run = subprocess.run(["dot", "-Tsvg", str(source)], capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise ConfigurationError(f"{source.name}: {run.stderr.strip()}")
+    svg = COMMENT.sub("", run.stdout[run.stdout.index("<svg ") :])
     return OPENING.sub(lambda opening: opening[0] + mark, svg, count=1)

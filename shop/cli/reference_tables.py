@@ -21,8 +21,8 @@ from shop.wiring import build
 API = "/api/v1"
 BOUNDS = {"ge": "at least", "gt": "above", "le": "at most"}
 SECTION = re.compile(r"^## The switch\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
-CODE = re.compile(r"\]\(\.\./\.\./(shop/[\w/]+\.py)\)")
-"""A link to code on a pattern's page."""
+CODE = re.compile(r"(?:\]\(\.\./\.\./|<!-- code: )(shop/[\w/]+\.py)\b")
+"""A link to code on a pattern's page, or the file of the code that it shows."""
 NAMED = re.compile(r"`[a-z]+\.[a-z_]+`")
 MOST_CODE = 2
 SETTINGS_HEADER = """# Settings

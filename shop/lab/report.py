@@ -36,15 +36,19 @@ def figure_rows(result: Result) -> list[tuple[str, list[str]]]:
     """Return the table that the terminal and the report show: a label, and one cell for each arm."""
     rows = []
     one_request = all(value_of(arm, "calls_per_visit") in (None, 1.0) for arm in result["arms"])
-    measures = [(name, label, unit) for name, (label, unit) in result.get("words", {}).items()]
-    figures = [(figure.name, figure.label, figure.unit) for figure in FIGURES.values() if figure.label]
-    for name, label, unit in (*measures, *figures):
+    for name, (label, unit) in shown_figures(result).items():
         if one_request and name in PER_VISIT:
             continue
         cells = [figure_cell(arm, name, unit) for arm in result["arms"]]
         if any(cells):
             rows.append((label, cells))
     return rows
+
+
+def shown_figures(result: Result) -> dict[str, tuple[str, str]]:
+    """Return label and unit of each figure that a report shows, by its name; the driver's measures come first."""
+    measures = {name: (label, unit) for name, (label, unit) in result.get("words", {}).items()}
+    return measures | {figure.name: (figure.label, figure.unit) for figure in FIGURES.values() if figure.label}
 
 
 def figure_cell(arm: dict[str, Any], name: str, unit: str) -> str:

@@ -19,6 +19,9 @@ PAGES = sorted(
     key=lambda page: page.relative_to(PROJECT_ROOT).as_posix(),
 )
 CODE = re.compile(r"```.*?```|`([^`\n]+)`", re.DOTALL)
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+"""A block of code: its language and its text."""
+SHELLS = ("", "sh", "bash", "console")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 SOURCE_LINK = re.compile(r"((?:`[\w.]+(?:\(\))?`(?:, | and )?)*)(?: in)? ?\[`?([\w/]+\.py)`?\]\(([^)#]+)\)")
 ANCHOR = re.compile(r"\]\(([^)#\s:]+\.md)#([^)]+)\)")
@@ -43,7 +46,7 @@ def of_every_page(function):
 
 @of_every_page
 def test_every_link_leads_somewhere(page):
-    targets = [target for target in LINK.findall(page.read_text()) if "://" not in target]
+    targets = [target for target in LINK.findall(FENCE.sub("", page.read_text())) if "://" not in target]
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
@@ -166,11 +169,8 @@ def _inline_code(page: Path) -> list[str]:
 
 
 def _commands(page: Path) -> list[str]:
-    fenced = [
-        line
-        for block in re.findall(r"```(?:sh|bash|console)?\n(.*?)```", page.read_text(), re.DOTALL)
-        for line in block.splitlines()
-    ]
+    blocks = FENCE.findall(page.read_text())
+    fenced = [line for language, code in blocks if language in SHELLS for line in code.splitlines()]
     found = [line.strip().removeprefix("$ ").removeprefix("bin/") for line in [*fenced, *_inline_code(page)]]
     return [line for line in found if re.match(r"shop [a-z]", line)]
 
