@@ -43,14 +43,14 @@ def code_excerpt(place: str, page: Path, root: Path) -> str:
 
 
 def _join(source: str, names: Iterable[str], path: str) -> str:
-    """Return the definitions one below the other; methods stand below the name of their class."""
+    """Return the definitions spaced as the formatter wants them; methods stand below the name of their class."""
     code = last_owner = ""
     for name in names:
         owner, part = name.rpartition(".")[0], definition_code(source, name, path)
         if owner:
-            heading = f"class {owner}:\n" if owner != last_owner else ""
-            part = heading + indent(part, "    ")
-        gap = "\n" if CONSTANT.match(part) and CONSTANT.match(code.rpartition("\n")[2]) else "\n\n"
+            part = indent(part, "    ") if owner == last_owner else f"class {owner}:\n{indent(part, '    ')}"
+        after_constant = CONSTANT.match(part) and CONSTANT.match(code.rpartition("\n")[2])
+        gap = "\n" if after_constant else "\n\n" if owner and owner == last_owner else "\n\n\n"
         code = f"{code}{gap}{part}" if code else part
         last_owner = owner
     return code

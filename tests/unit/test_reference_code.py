@@ -83,7 +83,7 @@ def test_methods_of_one_class_stand_below_its_name(tmp_path):
     )
     assert excerpt.startswith("```python\nclass Store:\n    @property\n    def size")
     assert "\n\n    def put(self) -> None:\n" in excerpt
-    assert "\n\nLIMIT = 3\nLIMIT = 3\n```\n" in excerpt
+    assert "\n\n\nLIMIT = 3\nLIMIT = 3\n```\n" in excerpt
     assert excerpt.endswith("`Store.size`, `Store.put`, `LIMIT`, `LIMIT` in [shop.py](../../shop.py)")
 
 
@@ -92,7 +92,7 @@ def test_methods_of_one_class_stand_below_its_name(tmp_path):
     [
         ("shop.py Store.gone", "shop.py has no Store.gone"),
         ("shop.py LIMIT", "1 lines of code; a page shows 10 to 30"),
-        ("shop.py Store Store Store", "35 lines of code; a page shows 10 to 30"),
+        ("shop.py Store Store Store", "37 lines of code; a page shows 10 to 30"),
         ("gone.py Store", "there is no file gone.py"),
         ("shop.py", "name a file and a definition"),
     ],
