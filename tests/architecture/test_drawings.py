@@ -5,7 +5,7 @@ from hashlib import sha256
 import pytest
 
 from shop.cli.reference import DOCS, DRAWINGS
-from shop.cli.reference_drawings import draw, parse, steps_table
+from shop.cli.reference_drawings import LOST, draw, parse, steps_table
 from shop.cli.reference_graphs import draw_graph
 from shop.errors import ConfigurationError
 from shop.settings import PROJECT_ROOT
@@ -43,6 +43,17 @@ def test_steps_are_numbered_alike_in_picture_and_table():
 def test_step_without_its_file_is_refused(old, new):
     with pytest.raises(ValueError, match="not a line of a drawing"):
         parse(TEXT.replace(old, new, 1))
+
+
+def test_problem_drawing_crosses_lost_messages_and_names_no_file():
+    problem = (
+        "sequenceDiagram\n    participant A as client\n    participant B as server\n    A-xB: ask\n    A->>B: ask again"
+    )
+    diagram = parse(problem)
+    assert [step.is_lost for step in diagram.messages] == [True, False]
+    assert draw(diagram, "a test").count(LOST) == 1
+    with pytest.raises(ValueError, match="has no"):
+        steps_table(diagram, PROJECT_ROOT)
 
 
 @pytest.mark.parametrize("place", ["shop/app.py: gone", "shop/gone.py: create_app"])
