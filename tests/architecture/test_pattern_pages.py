@@ -8,13 +8,6 @@ import pytest
 from shop.cli.reference import DOCS, DRAWINGS, REGION
 
 PATTERNS = DOCS / "patterns"
-STILL_TO_DO = frozenset(
-    {
-        *("circuit-breaker", "correlation-ids", "event-sourcing", "idempotency-keys", "outbox", "probes", "queue"),
-        *("recovery", "retries", "stock", "timeouts-and-deadlines", "transactions"),
-    }
-)
-"""Pages that do not have the form yet. A page that has it must leave this list."""
 HEADINGS = [
     "The problem",
     "How it works here",
@@ -32,9 +25,7 @@ COMMANDS = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PICTURE = re.compile(r"!\[[^\]]{20,}\]\(\.\./images/([\w-]+)\.svg\)")
 """A picture with a description for readers who do not see it."""
 ANSWER = re.compile(r"<details>\n<summary>Answer</summary>\n\n.+\n\n</details>|\]\(\.\./exercises/", re.DOTALL)
-of_each_page = pytest.mark.parametrize(
-    "page", sorted({page.stem for page in PATTERNS.glob("*.md")} - STILL_TO_DO), ids=str
-)
+of_each_page = pytest.mark.parametrize("page", sorted(page.stem for page in PATTERNS.glob("*.md")), ids=str)
 
 
 @of_each_page
@@ -81,17 +72,9 @@ def test_effect_is_three_figures_and_not_the_whole_table(page):
 
 def test_each_generated_part_is_on_one_page_only():
     parts = Counter(
-        (region[2], region[3])
-        for page in DOCS.rglob("*.md")
-        if page.stem not in STILL_TO_DO
-        for region in REGION.finditer(page.read_text())
+        (region[2], region[3]) for page in DOCS.rglob("*.md") for region in REGION.finditer(page.read_text())
     )
     assert [part for part, number in parts.items() if number > 1] == []
-
-
-@pytest.mark.parametrize("page", sorted(STILL_TO_DO))
-def test_page_with_code_is_no_longer_to_do(page):
-    assert "code" not in [region[2] for region in REGION.finditer(text_of(page))]
 
 
 def text_of(page: str) -> str:

@@ -6,8 +6,8 @@ the first message of an aggregate. The next message waits until the first is pub
 an aggregate holds with any number of relays. A relay that dies or hangs loses its claim, and another relay publishes
 the messages again. So each message is delivered at least once, and the consumer recognises a second delivery.
 
-The relay polls the table every 50 ms, less often in quiet times. docs/patterns/outbox.md compares this with
-LISTEN/NOTIFY: a NOTIFY takes one lock of the whole server at each commit, and checkouts would wait for that lock.
+The relay polls the table every 50 ms, less often in quiet times. docs/explanation/messages.md compares this
+with LISTEN/NOTIFY: a NOTIFY takes one lock of the whole server at each commit, and checkouts would wait for that lock.
 """
 
 from collections.abc import Callable, Sequence
