@@ -18,7 +18,7 @@ export PIP_NO_INDEX := 1
 export PIP_FIND_LINKS := wheels
 endif
 
-.PHONY: run check-run test test-long docs bundle realdata lock clean
+.PHONY: run check-run test test-long docs figures bundle realdata lock clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -45,6 +45,11 @@ test-long: $(TEST_READY)
 # Builds the documentation site in var/docs. The store serves it at /docs.
 docs: $(DOCS_READY)
 	@$(BIN)/python docs/site/build_site.py
+
+# Measures the figures of the documentation anew, all or one: `make figures NAME=cache-layers`.
+figures: $(RUN_READY)
+	@$(compile)
+	@$(BIN)/python loadtests/draw_figures.py $(patsubst %,'%',$(call typed,NAME))
 
 # One archive for machines without a network: docs/how-to/install-without-a-network.md.
 bundle: $(RUN_READY)

@@ -258,6 +258,7 @@ def _measure(experiment: LabExperiment, store: StoreClient, folder: Path, *, qui
     try:
         store.check_ready()
         experiment = with_processes(experiment, store)
+        size = store.size()
         started = datetime.now(UTC)
         restored = restore_afterwards(
             store,
@@ -281,7 +282,7 @@ def _measure(experiment: LabExperiment, store: StoreClient, folder: Path, *, qui
             GeneratorProcess() as generator,
         ):
             record = ExperimentRunner(experiment, store, BothWatchers(watcher, file), generator.run_phase).run()
-        result = build_result(experiment, record, started, before)
+        result = build_result(experiment, record, started, before, size)
     finally:
         store.close()
     home = save_result(result, folder)

@@ -56,7 +56,8 @@ def _warnings(first: Result, second: Result) -> Sequence[str]:
     warnings = []
     if first["experiment"] != second["experiment"]:
         warnings.append("These are two experiments: only arms of the same name stand side by side.")
-    if first["machine"] != second["machine"]:
+    known = first["machine"].keys() & second["machine"].keys()  # an older result has fewer
+    if any(first["machine"][name] != second["machine"][name] for name in known):
         warnings.append("The runs were measured on different machines or systems.")
     if first.get("form", "full") != second.get("form", "full"):
         warnings.append("One run is quick, and the other is not.")

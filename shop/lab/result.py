@@ -1,19 +1,17 @@
 """Builds ``result.json``, the document of one experiment's figures; saves it and finds it again."""
 
 import json
-import os
-import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
-
-import psutil
 
 from shop.errors import NotFound
 from shop.lab.experiment import LabExperiment
 from shop.lab.figures import FIGURES, LAYERS, ArmObservation, compute_figures, compute_ratios
+from shop.lab.machine import describe_machine
 from shop.lab.runner import RunRecord
 from shop.lab.statistics import FigureSpread, percentile
 from shop.lab.verdict import ExperimentVerdict, RunEvidence, judge, steady_state_drift, steady_state_failure
@@ -26,7 +24,13 @@ Result = dict[str, Any]
 """A result document; the contract defines its shape."""
 
 
-def build_result(experiment: LabExperiment, record: RunRecord, started: datetime, before: Mapping[str, str]) -> Result:
+def build_result(
+    experiment: LabExperiment,
+    record: RunRecord,
+    started: datetime,
+    before: Mapping[str, str],
+    size: Mapping[str, int] = MappingProxyType({}),
+) -> Result:
     """Turn the observations of an experiment into a result document.
 
     Args:
@@ -34,6 +38,7 @@ def build_result(experiment: LabExperiment, record: RunRecord, started: datetime
         record: its observations.
         started: its start.
         before: the values of all switches before it.
+        size: of the store, as its client counts it.
     """
     good_within = experiment.workload.good_within_ms
     observations = {
@@ -77,6 +82,7 @@ def build_result(experiment: LabExperiment, record: RunRecord, started: datetime
         "reason": judgement.reason,
         "started_at": started.isoformat(timespec="seconds"),
         "machine": describe_machine(),
+        "store": dict(size),
         "runs": len(runs),
         "arms": [
             {
@@ -133,17 +139,6 @@ def _headline(experiment: LabExperiment, evidence: RunEvidence, judgement: Exper
         "high": _round(spread.high) if spread else None,
         "unit": "" if kind == "ratios" else units[figure[0]],
         "outcome": next((judged.outcome for judged in judgement.claims if judged.claim == claim), "not measured"),
-    }
-
-
-def describe_machine() -> dict[str, Any]:
-    """Describe the machine that measured the figures."""
-    return {
-        "cpus": os.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
-        "architecture": platform.machine(),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
     }
 
 

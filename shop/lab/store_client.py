@@ -362,6 +362,11 @@ class StoreClient:
         tree = self._get(f"{API}/categories")["items"]
         return tuple(leaf["slug"] for node in tree for leaf in (node.get("children") or [node]))
 
+    def size(self) -> dict[str, int]:
+        """Return the numbers of products and of web processes, on which figures depend."""
+        tree = self._get(f"{API}/categories")["items"]
+        return {"products": sum(node["products"] for node in tree), "web_processes": self.workers()}
+
     def mails(self, count: int) -> list[dict[str, str]]:
         """Return the newest mails of the mailbox, at most so many.
 

@@ -71,3 +71,7 @@ def test_two_runs_stand_side_by_side():
 
 def test_an_arm_of_one_run_only_is_left_out():
     assert compare_runs(result(), result(arm={"name": "other"})).arms == []
+
+
+def test_result_of_an_earlier_release_is_of_the_same_machine():
+    assert compare_runs(result(), result(machine={"cpus": 2, "processor": "Some CPU"})).warnings == []
