@@ -29,6 +29,7 @@ from shop.stack import postgres, valkey
 from shop.stack.database_roles import role_passwords
 from shop.stack.program import ServerProgram, free_port
 from tests.support.group_order import spread_groups
+from tests.support.stack_instance import StackInstance
 
 # How long an example takes, or to find one, depends on what else the machine does.
 examples.register_profile("store", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -273,6 +274,16 @@ def settings(servers: Servers, new_database: NewDatabase, tmp_path_factory: pyte
         var_dir=tmp_path_factory.mktemp("var"),
         secret_key="a key for tests only",
     )
+
+
+@pytest.fixture(scope="session")
+def live_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator["StackInstance"]:
+    """The stack of the tests of the group ``live-answers``; each of them leaves it as it was."""
+    from tests.exercises.live_stack import start_stack  # few of the test processes need a whole stack
+
+    stack = start_stack(tmp_path_factory.mktemp("live-answers"))
+    yield stack
+    stack.shop("down")
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from shop.lab.store_client import StoreClient
 from shop.switches.registry import SwitchSnapshot
 from shop.switches.store import SwitchStore
 from tests.conftest import PROOFS_CPU
-from tests.exercises.live_stack import REFRESH_S, start_stack
+from tests.exercises.live_stack import REFRESH_S
 from tests.support.accounts import CHEAP
 from tests.support.factories import make_category, make_product, make_user
 from tests.support.web_server import WebServer
@@ -77,11 +77,9 @@ def proofs(servers, proof_urls, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory):
+def stack(live_stack):
     """The stack of the tests of the group ``live-answers``; each of them leaves it as it was."""
-    stack = start_stack(tmp_path_factory.mktemp("live-answers"))
-    yield stack
-    stack.shop("down")
+    return live_stack
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ import pytest
 from shop.patterns.edge.tag_purger import REPEAT_S, STALE_WORKER_S
 from shop.stack import edge
 from shop.stack.process_identity import ProcessIdentity
-from tests.support import tutorial_runner
+from tests.support import command_blocks, page_runner
 from tests.support.polling import let_pass, until
 from tests.support.stack_instance import StackInstance
 
@@ -102,11 +102,12 @@ def test_killed_edge_or_worker_is_restarted(up, name):
 @pytest.mark.skipif(not (EDGE and shutil.which("curl")), reason="it asks the edge, with curl")
 def test_tutorial_commands_print_its_output(reader, tmp_path):
     before = _restarts(reader, "cache")
-    steps = tutorial_runner.steps()
-    said = tutorial_runner.type_steps(steps, f"http://127.0.0.1:{reader.port}", reader.environment, tmp_path)
+    steps = [block for block in command_blocks.blocks_of(command_blocks.TUTORIAL) if block.is_run]
+    run = page_runner.run_blocks(steps, reader, tmp_path / "checkout", slowly=True)
+    assert (run.errors, run.failed) == ("", [])
     until(lambda: reader.look().is_healthy)
-    for step, printed in zip(steps, said, strict=True):
-        assert tutorial_runner.stable_lines(printed) == tutorial_runner.stable_lines(step.printed), step.commands
+    for step, printed in zip(steps, run.printed, strict=True):
+        assert page_runner.stable_lines(printed) == page_runner.stable_lines(step.printed), step.commands
     assert _restarts(reader, "cache") == before + 1
 
 
