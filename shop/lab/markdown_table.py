@@ -5,6 +5,7 @@ from typing import Any
 
 from shop.lab.arrivals import SHOPPERS_EXPONENT
 from shop.lab.charts import format_number
+from shop.lab.machine import machine_words
 from shop.lab.report import figure_cell, figure_rows, layer_shares, shown_figures, value_of
 from shop.lab.result import Result
 
@@ -82,11 +83,10 @@ def measurements_page(runs: Mapping[str, Result]) -> str:
 
 
 def _origin(result: Result) -> str:
-    machine = result["machine"]
     return (
         f"Verdict: {result['verdict']}. `bin/shop lab run {result['experiment']}`, {result['started_at'][:10]}, median "
-        f"of {result['runs']} runs with the lowest and the highest; store, servers and load shared {machine['cpus']} "
-        f"cores ({machine['architecture']}, {machine['system'].split()[0]}, Python {machine['python']})."
+        f"of {result['runs']} runs with the lowest and the highest; store, servers and load shared "
+        f"{machine_words(result)}."
     )
 
 

@@ -11,6 +11,7 @@ from shop.cli import main
 from shop.cli.reference import build_pages, load_runs
 from shop.cli.reference_tables import application, switch_section
 from shop.exercises.definition import load_definitions
+from shop.lab.machine import machine_words
 from shop.settings import PROJECT_ROOT, Settings
 from shop.switches.registry import SWITCHES
 
@@ -25,6 +26,7 @@ SHELLS = ("", "sh", "bash", "console")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 SOURCE_LINK = re.compile(r"((?:`[\w.]+(?:\(\))?`(?:, | and )?)*)(?: in)? ?\[`?([\w/]+\.py)`?\]\(([^)#]+)\)")
 ANCHOR = re.compile(r"\]\(([^)#\s:]+\.md)#([^)]+)\)")
+PICTURE = re.compile(r"!\[[^]]*\]\([./]*images/([\w-]+)\.svg\)")
 SETTING = re.compile(r"\bSHOP_[A-Z_]+\b")
 SWITCH = re.compile(r"\b(?:cache|checkout|orders|payments|overload|api|observability)\.[a-z_]+\b")
 FILE = re.compile(r"\.(?:py|md|toml|json|html|js|css|jsonl)$")
@@ -103,6 +105,17 @@ def test_a_stored_run_is_of_its_experiment_and_says_something(name):
     run = load_runs()[name]
     assert run["experiment"] == name
     assert run["verdict"] != "invalid"
+
+
+@of_every_page
+def test_picture_of_a_stored_run_stands_above_its_machine_and_date(page):
+    text = page.read_text()
+    for found in PICTURE.finditer(text):
+        name = found[1]
+        if run := load_runs().get(name):
+            below = text[found.end() :].partition("\n## ")[0]
+            assert f"`bin/shop lab run {name}`, {run['started_at'][:10]}" in below
+            assert machine_words(run) in below
 
 
 @pytest.mark.parametrize("page", PATTERNS, ids=lambda page: page.stem)
