@@ -1,14 +1,16 @@
-"""Setup of both Locust files: refuses other machines, and fetches products and categories before the first visit."""
+"""Setup of both Locust files: refuses other machines, fetches products before the first visit, records requests."""
 
 import logging
 import sys
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 import gevent
 from locust import events
 from locust.env import Environment
 from locust.exception import StopTest
-from locust.runners import WorkerRunner
+from locust.runners import MasterRunner, WorkerRunner
+from recording.request_log import RequestRecorder
 from sessions import STOP_TIMEOUT_S
 from users import THINK_MEDIAN_S, Assortment, Person
 
@@ -30,7 +32,9 @@ def prepare() -> None:
     gevent.get_hub().loop.update_now()  # otherwise --run-time would include the time of the imports
     events.init_command_line_parser.add_listener(_add_arguments)
     events.init.add_listener(_choose_store)
-    events.test_start.add_listener(_fetch_at_start)
+    recorder = RequestRecorder()
+    events.request.add_listener(recorder)
+    events.test_start.add_listener(lambda environment, **_: _prepare_run(environment, recorder))
 
 
 def options_of(environment: Environment) -> Namespace:
@@ -53,6 +57,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         help=f"Exponent of Zipf's law for the choice of products; 1 is classic.  [default: {SHOPPERS_EXPONENT:g}]",
     )
     parser.add_argument("--think", type=float, default=THINK_MEDIAN_S, help="Median time on a page, in seconds.")
+    parser.add_argument("--record", default="", include_in_web_ui=False, help="File for the time of each request.")
     # Locust's own defaults: all interfaces for both addresses, and no time for running requests at the end.
     parser.set_defaults(web_host=LOOPBACK, master_bind_host=LOOPBACK, stop_timeout=STOP_TIMEOUT_S)
 
@@ -71,13 +76,33 @@ def _choose_store(environment: Environment, **_: object) -> None:
         sys.exit(EXIT_USAGE)
 
 
-def _fetch_at_start(environment: Environment, **_: object) -> None:
+def _prepare_run(environment: Environment, recorder: RequestRecorder) -> None:
     environment.process_exit_code = None
     try:
+        _open_record(environment, recorder)
         _fetch_assortment(environment)  # again, since the web page may name another store than the command line
     except ConfigurationError as error:
         environment.process_exit_code = EXIT_USAGE
         raise StopTest(str(error)) from error
+
+
+def _open_record(environment: Environment, recorder: RequestRecorder) -> None:
+    """Begin the file anew in the process that leads the run; each process that visits appends to it.
+
+    Raises:
+        ConfigurationError: the file cannot be written.
+    """
+    recorder.close()
+    if not (name := options_of(environment).record):
+        return
+    try:
+        if not isinstance(environment.runner, WorkerRunner):
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            Path(name).write_text("", encoding="utf-8")
+        if not isinstance(environment.runner, MasterRunner):
+            recorder.open(Path(name))
+    except OSError as error:
+        raise ConfigurationError(f"--record {name} cannot be written: {error.strerror}.") from None
 
 
 def _fetch_assortment(environment: Environment) -> None:

@@ -2,11 +2,13 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import textwrap
 import threading
+from collections import Counter
 from contextlib import contextmanager
 
 import httpx
@@ -14,10 +16,12 @@ import psutil
 import pytest
 from sqlalchemy import text
 
+from loadtests.recording.request_log import read_requests
 from shop.settings import PROJECT_ROOT
 from shop.stack.process_identity import ProcessIdentity
 from shop.stack.program import free_port
 from shop.stack.state import StackState, StateFile
+from shop.switches.store import SwitchStore
 from tests.support.factories import make_category, make_product
 from tests.support.polling import until
 from tests.support.web_server import WebServer
@@ -144,6 +148,7 @@ def test_a_master_and_a_worker_share_one_run(locust, store, tmp_path):
     StateFile(tmp_path / "run").save(running)
     link, empty_home = str(free_port()), str(tmp_path / "elsewhere")  # no store runs there; the master names the store
     words = ["--expect-workers", "1", "--users", "2", "--spawn-rate", "2", "--run-time", "2", "--think", "0"]
+    words += ["--record", str(tmp_path / "requests.jsonl")]
     master = locust("Browser", "--master", "--master-bind-port", link, *words, "--json")
     assert until(lambda: listening_addresses(master), timeout_s=30) == [("127.0.0.1", int(link))]
     worker = locust("Browser", "--worker", "--master-port", link, SHOP_VAR_DIR=empty_home)
@@ -151,6 +156,124 @@ def test_a_master_and_a_worker_share_one_run(locust, store, tmp_path):
     assert counts["GET", "/"][0] > 0
     assert not any(failures for _, failures in counts.values())
     assert worker.wait(30) == 0
+    recorded = Counter(request.name for request in read_requests(tmp_path / "requests.jsonl"))
+    assert recorded == {f"{method} {route}": requests for (method, route), (requests, _) in counts.items()}
+
+
+def start_script(name, *words, home):
+    """Start a script of loadtests/ as a user without a running stack."""
+    command = [sys.executable, LOADTESTS / name, *words]
+    environment = {**os.environ, "SHOP_VAR_DIR": str(home)}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+FLIP = ("flip_and_compare.py", "cache.shared", "off", "on", "--users", "4", "--visitors", "Browser", "--think", "0")
+QUICK = ("--seconds", "0.5", "--rounds", "1", "--settle", "0")
+
+
+@pytest.fixture
+def switches(database):
+    """Return a function that reads the stored switches."""
+    return SwitchStore(database, allow_unsafe=True).load
+
+
+def test_one_command_flips_a_switch_under_load_and_restores(store, switches, tmp_path):
+    before = switches()
+    process = start_script(*FLIP, *QUICK, "--url", store, "--json", home=tmp_path)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    document = json.loads(output)
+    for value in ("off", "on"):
+        assert document["arms"][value]["requests/s"] > 0
+        assert document["arms"][value]["p50 ms"] > 0
+    assert document["failures"] == {}
+    assert {name: switches()[name] for name in before} == before
+
+
+@pytest.mark.long
+def test_ctrl_c_ends_the_visitors_and_restores_the_switch(store, switches, tmp_path):
+    process = start_script(*FLIP, "--settle", "60", "--url", store, home=tmp_path)
+    locust = until(lambda: find_child(process, "locust"), timeout_s=30)
+    until(lambda: switches().get("cache.shared") == "off")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGINT, errors
+    assert switches()["cache.shared"] == "on"
+    assert not locust.is_running()
+
+
+def find_child(process, word):
+    """Return the child of a process whose command line has a word; ``None`` if there is none."""
+    children = psutil.Process(process.pid).children()
+    return next((child for child in children if word in child.cmdline()), None)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("cache.shared", "off", "on"), "No store runs"),
+        (("cache.sharde", "off", "on"), "cache.shared"),
+        (("cache.shared", "on", "on"), "two different values"),
+    ],
+)
+def test_flip_and_compare_refuses_what_it_cannot_measure(words, reason, tmp_path):
+    process = start_script("flip_and_compare.py", *words, home=tmp_path)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, reason in errors) == (2, True), errors
+
+
+@pytest.fixture(scope="module")
+def misleading(tmp_path_factory):
+    """Locust's figure and the true one, by way and label."""
+    process = start_script("misleading.py", "--json", home=tmp_path_factory.mktemp("none"))
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    return {
+        name: {one["label"]: (one["locust"], one["actual"]) for one in way["figures"]}
+        for name, way in json.loads(output).items()
+    }
+
+
+@pytest.mark.long
+def test_repeated_drops_are_hidden_by_the_client_of_locust_only(misleading):
+    drops = misleading["drops"]
+    assert drops["Locust's client, half dropped: requests"] == (100, 200)
+    assert drops["Locust's client, half dropped: failures"] == (0, 100)
+    requests, read = drops["Locust's client, all dropped: requests"]
+    assert read > 2 * requests
+    assert drops["the client of loadtests/, half dropped: requests"] == (100, 100)
+    assert drops["the client of loadtests/, half dropped: failures"] == (50, 50)
+
+
+@pytest.mark.long
+def test_lost_ends_hide_a_hung_server(misleading):
+    ends = misleading["ends"]
+    counted, read = ends["Locust's defaults: requests"]
+    assert read == counted + 20
+    assert ends["Locust's defaults: never answered"] == (0, 20)
+    reported, actual = ends["Locust's defaults: answers a second"]
+    assert reported > 2 * actual
+    assert len(set(ends["loadtests/: requests"])) == 1
+    assert ends["loadtests/: never answered"] == (20, 20)
+
+
+@pytest.mark.long
+def test_rounding_hides_one_change_and_multiplies_another(misleading):
+    rounding = misleading["rounding"]
+    multiplied, small = rounding["from 1,015 to 1,055 ms: change"]
+    hidden, large = rounding["from 1,055 to 1,125 ms: change"]
+    assert multiplied > 1.5 * small > 0
+    assert hidden == 0
+    assert large > 3
+
+
+@pytest.mark.long
+def test_closed_loop_hides_a_stall(misleading):
+    closed_loop = misleading["closed-loop"]
+    waited, should_have = closed_loop["requests of more than 100 ms"]
+    assert should_have > 3 * waited
+    closed, opened = closed_loop["p95"]
+    assert opened > 3 * closed
 
 
 @pytest.fixture

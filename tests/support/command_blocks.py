@@ -22,8 +22,6 @@ FOLDERS = ("docs", "findings", "deploy", "loadtests", "tests")
 TUTORIAL = PROJECT_ROOT / "docs" / "tutorial" / "first-hour.md"
 """Its own test, ``test_tutorial_commands_print_its_output``, compares each line of the output."""
 LONG_FOLDERS = ("docs/exercises", "docs/patterns")
-NOT_YET = frozenset({PROJECT_ROOT / "docs" / "how-to" / "load-test-with-locust.md"})
-"""Pages whose blocks no test runs yet."""
 LONG = "run by make test-long"
 TEST = re.compile(r"run by: (tests/[\w/]+\.py)(?:::(\w+))?")
 REASON = re.compile(r"not run: (.+)")
@@ -118,4 +116,4 @@ def _output(text: str, position: int) -> str:
 
 
 def _pages() -> Sequence[Path]:
-    return [page for page in documents() if page != TUTORIAL and page not in NOT_YET]
+    return [page for page in documents() if page != TUTORIAL]
