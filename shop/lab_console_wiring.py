@@ -93,7 +93,12 @@ def build_experiments_page(settings: Settings) -> ExperimentsPageServices:
 
         return load_run(folder, name)
 
-    return ExperimentsPageServices(LabOrderChannel(settings.run_dir), load_overview, load_run)
+    def load_comparison(first: str, second: str) -> object:
+        from shop.lab.run_overview import load_comparison
+
+        return load_comparison(folder, first, second)
+
+    return ExperimentsPageServices(LabOrderChannel(settings.run_dir), load_overview, load_run, load_comparison)
 
 
 def _edge_reading(totals: EdgeTotals | None) -> EdgeReading | None:

@@ -1,4 +1,4 @@
-"""What the page of the experiments shows: experiments by chapter, who holds the lab, and the history of runs."""
+"""What the pages of the experiments show: experiments by chapter, who holds the lab, the history, and single runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shop.errors import NotFound
+from shop.lab.comparison import RunComparison, compare_runs
 from shop.lab.experiment import CHAPTERS, LabExperiment, load_experiments
 from shop.lab.headline import headline_figure, headline_sentence
 from shop.lab.lab_lock import LabHolder, find_holder
@@ -73,6 +74,23 @@ class RunDetails:
     rows: Sequence[tuple[str, Sequence[str]]]
     report: Path
     steps: Sequence[str]
+    before: RunEntry | None
+    """The run of the same experiment before this one."""
+
+
+@dataclass(frozen=True)
+class ComparedRuns:
+    """Two runs, and their figures side by side.
+
+    Args:
+        runs: the first and the second.
+        comparison: of their results.
+        history: all runs, for another choice.
+    """
+
+    runs: tuple[RunEntry, RunEntry]
+    comparison: RunComparison
+    history: Sequence[RunEntry]
 
 
 def load_overview(folder: Path) -> LabOverview:
@@ -104,11 +122,29 @@ def load_run(folder: Path, name: str) -> RunDetails:
     Raises:
         NotFound: there is no such run.
     """
-    entries = {run.name: run for run in list_runs(folder)}
-    if name not in entries:
-        raise NotFound(f"There is no run {name!r}.")
+    runs = list_runs(folder)
+    entry = _find(runs, name)
+    older = (run for run in runs[runs.index(entry) + 1 :] if run.experiment == entry.experiment)
     result = read_result(folder / name)
-    return RunDetails(entries[name], result, figure_rows(result), folder / name / "report.html", next_steps(result))
+    report = folder / name / "report.html"
+    return RunDetails(entry, result, figure_rows(result), report, next_steps(result), next(older, None))
+
+
+def load_comparison(folder: Path, first: str, second: str) -> ComparedRuns:
+    """Return two runs side by side.
+
+    Args:
+        folder: ``var/lab``.
+        first: the name of a run's folder.
+        second: of the other run.
+
+    Raises:
+        NotFound: there is no such run.
+    """
+    history = list_runs(folder)
+    runs = (_find(history, first), _find(history, second))
+    comparison = compare_runs(*(read_result(folder / run.name) for run in runs))
+    return ComparedRuns(runs, comparison, history[:SHOWN_RUNS])
 
 
 def list_runs(folder: Path) -> list[RunEntry]:
@@ -116,6 +152,18 @@ def list_runs(folder: Path) -> list[RunEntry]:
     homes = [path.parent for path in folder.glob("*/result.json") if path.parent.name != LATEST]
     runs = [run for home in homes if (run := _read_entry(home, (home / "result.json").stat().st_mtime_ns))]
     return sorted(runs, key=lambda run: run.started_at, reverse=True)
+
+
+def _find(runs: Sequence[RunEntry], name: str) -> RunEntry:
+    """Return the run of that name.
+
+    Raises:
+        NotFound: there is none.
+    """
+    for run in runs:
+        if run.name == name:
+            return run
+    raise NotFound(f"There is no run {name!r}.")
 
 
 @cache

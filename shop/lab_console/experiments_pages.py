@@ -11,7 +11,7 @@ from typing import Protocol
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from shop.errors import ConfigurationError, NotFound, StateConflict
+from shop.errors import BadRequest, ConfigurationError, NotFound, StateConflict
 from shop.lab_orders import LabOrder, LabOrderChannel, load_order, run_order
 from shop.web.private_response import NO_STORE_HEADERS
 
@@ -50,11 +50,13 @@ class ExperimentsPageServices:
         orders: asks the supervisor to run a command.
         load_overview: reads experiments, progress and history.
         load_run: reads one run; raises ``NotFound``.
+        load_comparison: reads two runs side by side; raises ``NotFound``.
     """
 
     orders: LabOrderChannel
     load_overview: Callable[[], ExperimentsOverview]
     load_run: Callable[[str], RunPage]
+    load_comparison: Callable[[str, str], object]
 
 
 def create_pages(services: ExperimentsPageServices) -> Blueprint:
@@ -94,6 +96,13 @@ def create_pages(services: ExperimentsPageServices) -> Blueprint:
     @pages.get("/runs/<name>")
     def show_run(name: str) -> ResponseReturnValue:
         return render_template("lab/run.html", run=services.load_run(name)), NO_STORE_HEADERS
+
+    @pages.get("/compare")
+    def compare() -> ResponseReturnValue:
+        first, second = (request.args.get(name, "") for name in ("first", "second"))
+        if not first or not second:
+            raise BadRequest("Choose two runs in the history of the experiments.")
+        return render_template("lab/compare.html", compared=services.load_comparison(first, second)), NO_STORE_HEADERS
 
     @pages.get("/runs/<name>/report.html")
     def download(name: str) -> ResponseReturnValue:

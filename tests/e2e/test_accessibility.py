@@ -1,8 +1,12 @@
+import shutil
+from collections.abc import Iterator
+
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import best_seller
+from shop.settings import PROJECT_ROOT
+from tests.e2e.conftest import Store, best_seller
 from tests.e2e.test_shopping import check_out, put_in_cart, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("e2e")]
@@ -59,6 +63,29 @@ def faults(page: Page) -> list[str]:
 )
 def test_axe_finds_nothing_serious(page: Page, path: str):
     page.goto(path)
+    assert faults(page) == []
+
+
+@pytest.fixture
+def runs(store: Store) -> Iterator[list[str]]:
+    """The names of two stored runs."""
+    homes = [store.var / "lab" / name for name in ("first-run", "second-run")]
+    for home in homes:
+        home.mkdir(parents=True)
+        shutil.copy(PROJECT_ROOT / "docs" / "figures" / "cache-aside.json", home / "result.json")
+    yield [home.name for home in homes]
+    for home in homes:
+        shutil.rmtree(home)
+
+
+def test_axe_finds_nothing_serious_on_stored_runs(page: Page, runs: list[str]):
+    page.goto(f"/lab/experiments/runs/{runs[0]}")
+    assert faults(page) == []
+    page.goto("/lab/experiments")
+    page.get_by_label("First run").select_option(runs[0])
+    page.get_by_label("Second run").select_option(runs[1])
+    page.get_by_role("button", name="Compare").click()
+    expect(page.get_by_role("heading", name="Two runs side by side")).to_be_visible()
     assert faults(page) == []
 
 

@@ -32,6 +32,15 @@ RESULT = {
         "outcome": "holds",
     },
 }
+ARM = {
+    "name": "on",
+    "title": "with the cache",
+    "switches": {},
+    "p50_ms": 2.0,
+    "hit_rate": {},
+    "measures": {},
+    "spread": {"p50_ms": {"min": 2.0, "max": 2.0}},
+}
 SENTENCE = "9.00 times quicker with the cache (8.00 to 10.0 in 2 runs); claimed at least 2: yes."
 
 
@@ -44,6 +53,19 @@ def folder(settings):
     (home / "result.json").write_text(json.dumps(RESULT))
     yield folder
     shutil.rmtree(home)
+
+
+@pytest.fixture
+def later_run(folder):
+    """The name of a slower run, an hour after the first."""
+    first, second = folder / RUN, folder / RUN.replace("T09", "T10")
+    slower = {**ARM, "p50_ms": 4.0, "spread": {"p50_ms": {"min": 4.0, "max": 4.0}}}
+    (first / "result.json").write_text(json.dumps({**RESULT, "machine": {}, "arms": [ARM]}))
+    later = {**RESULT, "machine": {}, "arms": [slower], "runs": 3, "started_at": "2026-11-30T10:00:00+00:00"}
+    second.mkdir()
+    (second / "result.json").write_text(json.dumps(later))
+    yield second.name
+    shutil.rmtree(second)
 
 
 def text_of(response):
@@ -79,6 +101,24 @@ def test_page_says_who_holds_the_lab_and_reloads_itself(client, folder):
 def test_a_run_shows_its_sentence_first(client, folder):
     assert text_of(client.get(f"/lab/experiments/runs/{RUN}")).partition("UTC")[2].strip().startswith(SENTENCE)
     assert client.get("/lab/experiments/runs/none").status_code == 404
+
+
+def test_two_runs_stand_side_by_side(client, folder, later_run):
+    page = client.get("/lab/experiments").text
+    assert page.count(f'<option value="{later_run}"') == 2
+    assert f"/lab/experiments/compare?first={RUN}" in client.get(f"/lab/experiments/runs/{later_run}").text
+    compared = text_of(client.get("/lab/experiments/compare", query_string={"first": RUN, "second": later_run}))
+    assert f"{ARM['title']} First Second Median wait 2.00 ms 4.00 ms" in compared
+    assert compared.count("09:00:00 UTC") == 1
+    assert compared.count("10:00:00 UTC") == 1
+    assert "The arms were measured 2 and 3 times." in compared
+
+
+@pytest.mark.parametrize(
+    ("query", "status"), [({}, 400), ({"first": RUN}, 400), ({"first": RUN, "second": "../latest"}, 404)]
+)
+def test_a_comparison_needs_two_runs_of_the_history(client, folder, query, status):
+    assert client.get("/lab/experiments/compare", query_string=query).status_code == status
 
 
 def test_the_report_is_a_file_to_share(client, folder):
