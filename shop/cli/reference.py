@@ -33,9 +33,7 @@ FIGURES = DOCS / "figures"
 PATTERNS = DOCS / "patterns"
 DRAWINGS = DOCS / "drawings"
 IMAGES = DOCS / "images"
-REGION = re.compile(
-    r"(<!-- (figure|effect|code|table|chapter|practice|steps): ([^\n]+?) -->\n).*?(<!-- end -->)", re.DOTALL
-)
+REGION = re.compile(r"(<!-- (effect|code|table|chapter|practice|steps): ([^\n]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 """A generated part: its first line, its kind, what the line names, the text and the last line."""
 TABLES: Mapping[str, Callable[[Mapping[str, Result]], str]] = {
     "calls": lambda runs: reference_tables.api_calls_table(),
@@ -107,7 +105,6 @@ def fill_regions(text: str, page: Path, runs: Mapping[str, Result], exercises: S
         return markdown_table.effect_table(runs[name], figures)
 
     make: Mapping[str, Callable[[str], str]] = {
-        "figure": lambda name: markdown_table.result_table(runs[name]),
         "effect": effect,
         "code": lambda place: code_excerpt(place, page, PROJECT_ROOT),
         "table": lambda name: TABLES[name](runs),
