@@ -108,7 +108,7 @@ def test_a_stored_run_is_of_its_experiment_and_says_something(name):
 
 
 @of_every_page
-def test_picture_of_a_stored_run_stands_above_its_machine_and_date(page):
+def test_stored_picture_stands_above_its_machine_and_date(page):
     text = page.read_text()
     for found in PICTURE.finditer(text):
         name = found[1]
