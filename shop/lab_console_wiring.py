@@ -8,7 +8,7 @@ from typing import Any
 
 from shop.errors import ServiceUnavailable
 from shop.faults import FaultChannel
-from shop.lab_console.experiments_pages import ExperimentsOverview, ExperimentsPageServices, RunPage
+from shop.lab_console.experiments_pages import ExperimentsOverview, ExperimentsPageServices
 from shop.lab_console.live_snapshot import LiveSnapshot
 from shop.lab_console.live_state import describe_state
 from shop.lab_console.services import LabConsoleServices
@@ -88,7 +88,7 @@ def build_experiments_page(settings: Settings) -> ExperimentsPageServices:
 
         return load_overview(folder)
 
-    def load_run(name: str) -> RunPage:
+    def load_run(name: str) -> object:
         from shop.lab.run_overview import load_run
 
         return load_run(folder, name)
@@ -98,7 +98,13 @@ def build_experiments_page(settings: Settings) -> ExperimentsPageServices:
 
         return load_comparison(folder, first, second)
 
-    return ExperimentsPageServices(LabOrderChannel(settings.run_dir), load_overview, load_run, load_comparison)
+    def render_run(name: str) -> str:
+        from shop.lab.run_overview import render_run
+
+        return render_run(folder, name)
+
+    orders = LabOrderChannel(settings.run_dir)
+    return ExperimentsPageServices(orders, load_overview, load_run, load_comparison, render_run)
 
 
 def _edge_reading(totals: EdgeTotals | None) -> EdgeReading | None:

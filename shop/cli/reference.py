@@ -8,7 +8,6 @@ Some pages are generated whole. In all other pages, only the text between a mark
 the drawing ``docs/drawings/read.mmd``. A test compares, so the docs always agree with the code.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ from shop.exercises.definition import ExerciseDefinition, load_definitions
 from shop.lab import markdown_table, report
 from shop.lab.experiment import load_experiments
 from shop.lab.reference import experiments_page
-from shop.lab.result import Result
+from shop.lab.result import Result, parse_result
 from shop.lab_console.switch_guide import LINKS_FILE
 from shop.settings import PROJECT_ROOT
 
@@ -78,7 +77,7 @@ def build_pages() -> dict[Path, str]:
 
 def load_runs() -> dict[str, Result]:
     """Return the stored runs of the docs, by name."""
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FIGURES.glob("*.json"))}
+    return {path.stem: parse_result(path.read_text(encoding="utf-8")) for path in sorted(FIGURES.glob("*.json"))}
 
 
 def load_drawings() -> dict[str, reference_drawings.SequenceDiagram]:

@@ -15,7 +15,8 @@ Figures = Mapping[str, float | None]
 RATIO = re.compile(r"(?P<top>[a-z][\w-]*)\.(?P<over>\w+) / (?P<bottom>[a-z][\w-]*)\.(?P<under>\w+)")
 """How an experiment writes a ratio: ``arm.figure / arm.figure``."""
 LAYERS = ("edge", "local", "shared")
-ANSWER_SOURCES = ("browser", *LAYERS, "origin")
+BROWSER = "browser"
+ANSWER_SOURCES = (BROWSER, *LAYERS, "origin")
 """The possible sources of a response, outermost first."""
 
 
@@ -71,9 +72,9 @@ class ArmObservation:
         return _share(*self.open_loop.lookups.get(layer, (0, 0)))
 
     def answer_share(self, source: str) -> float | None:
-        """Return the share of requests that a source answered."""
+        """Return the share of requests that a source answered; ``None`` for browsers if none was simulated."""
         counts = self.open_loop.answer_counts
-        return _share(counts.get(source, 0), sum(counts.values()))
+        return _share(counts.get(source, None if source == BROWSER else 0), sum(counts.values()))
 
     def per_visit(self, count: Literal["calls", "queries"]) -> float | None:
         """Return the requests or the database queries of a visit, on average."""
@@ -120,7 +121,7 @@ def _definitions() -> Iterable[FigureDefinition]:
         yield define(f"hit_rate_{layer}", hit_rate, f"Answered by {label}", "%", "hit_rate")
     for source in ANSWER_SOURCES:
         answer_share = partial(_of_name, ArmObservation.answer_share, source)
-        label = "Answered by the browser's own copy" if source == "browser" else ""
+        label = "Answered by the browser's own copy" if source == BROWSER else ""
         yield define(f"share_{source}", answer_share, label, "%", "measures")
     yield define(
         "generator_cpu",

@@ -97,7 +97,8 @@ class LoadSamples(StrictModel):
     release_lag_p95_ms: float | None
     """How late the generator released visits; a delay of the generator, not of the server. ``None`` as above."""
     answer_counts: dict[str, int] = {}
-    """Number of responses by source: ``browser``, ``edge``, ``local``, ``shared``, ``origin``; without failures."""
+    """Number of responses by source: ``edge``, ``local``, ``shared``, ``origin``, and ``browser`` if browsers were
+    simulated; without failures."""
     due_s: list[float] = []
     """When the visit with the same index was due, in seconds after the begin of the load."""
     answered_by: list[str] = []

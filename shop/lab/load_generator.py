@@ -82,7 +82,7 @@ class LoadGenerator:
         self.queries = 0
         self.lookups: dict[str, tuple[int, int]] = {}
         self.errors: Counter[str] = Counter()
-        self.answer_counts: Counter[str] = Counter()
+        self.answer_counts: Counter[str] = Counter({"browser": 0} if phase.browsers else {})
         self.began = time.perf_counter()
         self.due_s: list[float] = []
         self.answered_by: list[str] = []

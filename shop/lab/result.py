@@ -14,6 +14,7 @@ from shop.lab.figures import FIGURES, LAYERS, ArmObservation, compute_figures, c
 from shop.lab.machine import describe_machine
 from shop.lab.runner import RunRecord
 from shop.lab.statistics import FigureSpread, percentile
+from shop.lab.unmeasured_figures import blank_unmeasured
 from shop.lab.verdict import ExperimentVerdict, RunEvidence, judge, steady_state_drift, steady_state_failure
 
 LATEST = "latest"
@@ -93,6 +94,7 @@ def build_result(
                 "actions": [action.model_dump() for action in arm.actions],
                 "knobs": experiment.parameters_for(arm),
                 "exponent": experiment.exponent_of(arm),
+                "browsers": arm.browsers,
                 **_figure_sections(evidence.arms[arm.name], experiment.arm_driver.measures),
                 "generator_saturated": arm.name in evidence.saturation,
                 "troubles": evidence.anomalies[arm.name],
@@ -177,8 +179,16 @@ def find_result(folder: Path, run: str = LATEST) -> Path:
 
 def read_result(home: Path) -> Result:
     """Read the result in a folder."""
-    document: Result = json.loads((home / "result.json").read_text(encoding="utf-8"))
-    return document
+    return parse_result((home / "result.json").read_text(encoding="utf-8"))
+
+
+def parse_result(text: str) -> Result:
+    """Return a stored result; a figure that was not measured is ``None``, whatever an earlier release stored.
+
+    Args:
+        text: the content of a ``result.json``.
+    """
+    return blank_unmeasured(json.loads(text))
 
 
 def _figure_sections(spreads: Mapping[str, FigureSpread | None], driver_measures: Iterable[str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from shop.lab.headline import headline_figure, headline_sentence
 from shop.lab.lab_lock import LabHolder, find_holder
 from shop.lab.next_steps import next_steps
 from shop.lab.progress_file import LabProgress, read_progress
-from shop.lab.report import figure_rows
+from shop.lab.report import figure_rows, render_report
 from shop.lab.result import LATEST, read_result
 
 SHOWN_RUNS = 30
@@ -72,7 +72,6 @@ class RunDetails:
     entry: RunEntry
     result: dict[str, Any]
     rows: Sequence[tuple[str, Sequence[str]]]
-    report: Path
     steps: Sequence[str]
     before: RunEntry | None
     """The run of the same experiment before this one."""
@@ -126,8 +125,20 @@ def load_run(folder: Path, name: str) -> RunDetails:
     entry = _find(runs, name)
     older = (run for run in runs[runs.index(entry) + 1 :] if run.experiment == entry.experiment)
     result = read_result(folder / name)
-    report = folder / name / "report.html"
-    return RunDetails(entry, result, figure_rows(result), report, next_steps(result), next(older, None))
+    return RunDetails(entry, result, figure_rows(result), next_steps(result), next(older, None))
+
+
+def render_run(folder: Path, name: str) -> str:
+    """Return the report of one run, drawn from its stored figures as this release draws them.
+
+    Args:
+        folder: ``var/lab``.
+        name: of the run's folder.
+
+    Raises:
+        NotFound: there is no such run.
+    """
+    return render_report(read_result(folder / _find(list_runs(folder), name).name))
 
 
 def load_comparison(folder: Path, first: str, second: str) -> ComparedRuns:

@@ -5,13 +5,12 @@ Registered in the lab profile only. Without JavaScript, the page reloads itself 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from shop.errors import BadRequest, ConfigurationError, NotFound, StateConflict
+from shop.errors import BadRequest, ConfigurationError, StateConflict
 from shop.lab_orders import LabOrder, LabOrderChannel, load_order, run_order
 from shop.web.private_response import NO_STORE_HEADERS
 
@@ -34,14 +33,6 @@ class ExperimentsOverview(Protocol):
         """Return the process that holds the lab."""
 
 
-class RunPage(Protocol):
-    """One run; see :mod:`shop.lab.run_overview`."""
-
-    @property
-    def report(self) -> Path:
-        """Return its self-contained report."""
-
-
 @dataclass(frozen=True)
 class ExperimentsPageServices:
     """The services of the page.
@@ -51,12 +42,14 @@ class ExperimentsPageServices:
         load_overview: reads experiments, progress and history.
         load_run: reads one run; raises ``NotFound``.
         load_comparison: reads two runs side by side; raises ``NotFound``.
+        render_run: draws the report of one run, as one HTML file; raises ``NotFound``.
     """
 
     orders: LabOrderChannel
     load_overview: Callable[[], ExperimentsOverview]
-    load_run: Callable[[str], RunPage]
+    load_run: Callable[[str], object]
     load_comparison: Callable[[str, str], object]
+    render_run: Callable[[str], str]
 
 
 def create_pages(services: ExperimentsPageServices) -> Blueprint:
@@ -106,11 +99,9 @@ def create_pages(services: ExperimentsPageServices) -> Blueprint:
 
     @pages.get("/runs/<name>/report.html")
     def download(name: str) -> ResponseReturnValue:
-        path = services.load_run(name).report
-        if not path.is_file():
-            raise NotFound(f"The run {name!r} has no report: `bin/shop lab report {name}` writes it.")
+        report = services.render_run(name)
         # An attachment: the report has its style inside, which the policy of the store's pages forbids.
         headers = {**NO_STORE_HEADERS, "Content-Disposition": f"attachment; filename={name}.html"}
-        return Response(path.read_bytes(), mimetype="text/html", headers=headers)
+        return Response(report, mimetype="text/html", headers=headers)
 
     return pages

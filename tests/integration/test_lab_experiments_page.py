@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from shop.cli.reference import FIGURES
 from shop.lab.experiment import load_experiments
 from shop.lab.lab_lock import claim_lab, find_holder
 from shop.lab.progress_file import show_progress
@@ -121,12 +122,16 @@ def test_a_comparison_needs_two_runs_of_the_history(client, folder, query, statu
     assert client.get("/lab/experiments/compare", query_string=query).status_code == status
 
 
-def test_the_report_is_a_file_to_share(client, folder):
-    assert client.get(f"/lab/experiments/runs/{RUN}/report.html").status_code == 404
-    (folder / RUN / "report.html").write_text("<!doctype html>")
+def test_the_report_is_a_file_to_share_and_drawn_as_today(client, folder):
+    assert client.get("/lab/experiments/runs/none/report.html").status_code == 404
+    shutil.copy(FIGURES / "checkout-retries.json", folder / RUN / "result.json")
+    (folder / RUN / "report.html").write_text("as an earlier release drew it: 0.00")
     response = client.get(f"/lab/experiments/runs/{RUN}/report.html")
     assert response.headers["Content-Disposition"] == f"attachment; filename={RUN}.html"
     assert response.headers["Cache-Control"] == "no-store"
+    for page in (response.text, client.get(f"/lab/experiments/runs/{RUN}").text):
+        assert "Surplus paid orders" in page
+        assert "Generator, of one core" not in page, "its driver has no generator"
 
 
 def test_an_unknown_order_is_refused(client):

@@ -1,21 +1,25 @@
 """The report of a run: headline first, no chart twice, no clipped label, and what was not measured is blank."""
 
+import json
 import re
 
 import pytest
 
 from shop.cli.lab import figure_tables
+from shop.cli.reference import load_runs
 from shop.lab import charts
 from shop.lab.charts import ChartBar
 from shop.lab.experiment import load_experiments
 from shop.lab.figures import ArmObservation, compute_figures
 from shop.lab.load import LoadSamples, merge_samples
 from shop.lab.next_steps import next_steps
-from shop.lab.report import render_report
+from shop.lab.report import figure_rows, render_report
+from shop.lab.result import parse_result
 
 WIDE_LETTER = 0.56
 """The mean width of a letter in the report's font, as a share of its size."""
 TEXT = re.compile(r'<text x="([-\d.]+)" y="[-\d.]+"(?: class="(\w+)")?([^>]*)>([^<]*)')
+BROWSERS = "Answered by the browser's own copy"
 SIZES = {"soft": 13, "figure": 14, "heading": 15, "title": 21}
 
 
@@ -65,6 +69,30 @@ def test_what_a_driver_did_not_measure_is_no_figure():
     assert merge_samples([driven(), driven()]).queries is None
     assert merge_samples([driven(), driven(queries=3)]).queries == 3
     assert driven().saturation is None
+
+
+def test_a_stored_run_of_an_earlier_release_shows_no_zero_that_was_not_measured():
+    runs = load_runs()
+    retries = dict(figure_rows(runs["checkout-retries"]))  # stored with zeros, since its driver has no generator
+    assert {"Queries a request", "Generator, of one core", BROWSERS}.isdisjoint(retries)
+    assert retries["Failed"] == ["0.0%", "0.0%"], "measured, and zero"
+    assert BROWSERS not in render_report(runs["checkout-retries"])
+    aside = dict(figure_rows(runs["cache-aside"]))
+    assert aside["Queries a request"][1].startswith("0.00"), "measured, and zero"
+    layers = dict(figure_rows(runs["cache-layers"]))[BROWSERS]
+    assert [bool(cell) for cell in layers] == [False, False, False, False, True, False], "one arm has browsers"
+
+
+def test_a_simulated_browser_that_answered_nothing_is_a_figure():
+    counts = {"edge": 4}
+    without, with_browsers = (driven(answer_counts=one) for one in (counts, {**counts, "browser": 0}))
+    shares = [ArmObservation("on", one, None).answer_share("browser") for one in (without, with_browsers)]
+    assert shares == [None, 0.0]
+    stored = result()
+    stored["arms"][1] |= {"browsers": 3, "measures": {"share_browser": 0.0}}
+    stored["arms"][0] |= {"browsers": 0, "measures": {"share_browser": 0.0}}
+    arms = parse_result(json.dumps(stored))["arms"]
+    assert [arm["measures"]["share_browser"] for arm in arms] == [None, 0.0]
 
 
 def result(**changes):
