@@ -37,6 +37,7 @@ class ParameterAnswer(ApiModel):
 
     name: str
     value: float | None = Field(description="`null` if the server that holds it does not answer.")
+    default: float = Field(description="Its value when the stack starts.")
     low: float
     high: float
     does: str
@@ -109,7 +110,7 @@ class RequestPath(ApiModel):
 
 
 class UnusualSetting(ApiModel):
-    """A fault in force, or a switch that is not at its default."""
+    """A fault in force, or a switch or a parameter that is not at its default."""
 
     name: str
     value: str
@@ -124,6 +125,7 @@ class RequestAnswer(ApiModel):
     queries: int | None = Field(description="Database statements.")
     faults: list[UnusualSetting]
     switches: list[UnusualSetting]
+    parameters: list[UnusualSetting]
 
 
 class AttemptNoteAnswer(ApiModel):
@@ -160,7 +162,12 @@ def create_api(services: LabConsoleServices) -> ApiBlueprint:
     def describe(name: str, value: float | None) -> dict[str, Any]:
         parameter = LAB_PARAMETERS[name]
         return ParameterAnswer(
-            name=name, value=value, low=parameter.low, high=parameter.high, does=parameter.description
+            name=name,
+            value=value,
+            default=services.parameter_default(name),
+            low=parameter.low,
+            high=parameter.high,
+            does=parameter.description,
         ).model_dump()
 
     @api.get("/knobs", operation_id="list_knobs", responses={200: ParameterList})
@@ -208,7 +215,7 @@ def create_api(services: LabConsoleServices) -> ApiBlueprint:
 
     @api.get("/requests/<request_id>", operation_id="get_request", responses={200: RequestAnswer})
     def get_request(path: RequestPath) -> Any:
-        """Return how a request of the last minute was answered, and which faults and switches may explain it."""
+        """Return how a request of the last minute was answered, and which faults and settings may explain it."""
         logs = services.settings.log_dir
         line = recent_requests.find_request(logs / "web.jsonl", logs / "edge.jsonl", path.request_id)
         answer = RequestAnswer(
@@ -224,6 +231,10 @@ def create_api(services: LabConsoleServices) -> ApiBlueprint:
                 UnusualSetting(name=switch["name"], value=switch["value"], unsafe=switch["value"] in switch["unsafe"])
                 for switch in switches_api.describe_all(services)
                 if switch["value"] != switch["default"]
+            ],
+            parameters=[
+                UnusualSetting(name=parameter.name, value=f"{parameter.value:g}", unsafe=False)
+                for parameter in services.changed_parameters()
             ],
         )
         return answer.model_dump(), NO_STORE_HEADERS

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shop.faults import NONE
+from shop.lab_console.services import ChangedParameter
 from shop.lab_console.switch_guide import SwitchOnPage
 from shop.patterns.observability.answering_layer import LAYERS
 
@@ -40,11 +41,11 @@ class LayerShare:
 
 @dataclass(frozen=True)
 class ChangedSetting:
-    """A switch or fault that is not at its default.
+    """A switch, a parameter or a fault that is not at its default.
 
     Args:
-        kind: ``switches`` or ``faults``, the part of the address that sets it.
-        name: of the switch or of the dependency.
+        kind: ``switches``, ``parameters`` or ``faults``, the part of the address that sets it.
+        name: of the switch, of the parameter or of the dependency.
         value: its value.
         default: the value to go back to.
         unsafe: whether it breaks something on purpose.
@@ -70,9 +71,11 @@ def share_layers(answers: Mapping[str, int]) -> list[LayerShare]:
 
 
 def changed_settings(
-    chapters: Iterable[Sequence[SwitchOnPage]], faults: Iterable[Mapping[str, Any]]
+    chapters: Iterable[Sequence[SwitchOnPage]],
+    parameters: Iterable[ChangedParameter],
+    faults: Iterable[Mapping[str, Any]],
 ) -> list[ChangedSetting]:
-    """Return the switches, then the faults, that are not at their default."""
+    """Return the switches, then the parameters, then the faults that are not at their default."""
     switches = [
         ChangedSetting(
             "switches", switch.about["name"], switch.about["value"], switch.about["default"], switch.is_unsafe
@@ -86,7 +89,8 @@ def changed_settings(
         for fault in faults
         if fault["value"] != NONE
     ]
-    return switches + in_force
+    values = [ChangedSetting("parameters", one.name, f"{one.value:g}", f"{one.default:g}", False) for one in parameters]
+    return switches + values + in_force
 
 
 def stamp(state: Mapping[str, Any]) -> str:

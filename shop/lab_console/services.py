@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from shop.errors import ServiceUnavailable, StateConflict
-from shop.faults import FaultChannel
+from shop.faults import NONE, FaultChannel
 from shop.lab_console.live_snapshot import LiveSnapshot
 from shop.lab_orders import LabOrderChannel, processes_order
 from shop.patterns.caching.inspection import MaxMemory
@@ -15,7 +15,7 @@ from shop.patterns.observability.metrics_summary import MetricsSummary
 from shop.settings import Settings
 from shop.switches.attempt_notes import AttemptNote, AttemptNotes, latest_notes
 from shop.switches.attempt_slots import AttemptSlot, AttemptSlots, version_of
-from shop.switches.parameters import CACHE_MEMORY, WEB_PROCESSES, validate
+from shop.switches.parameters import CACHE_MEMORY, LAB_PARAMETERS, WEB_PROCESSES, validate
 from shop.switches.registry import SwitchPoller, SwitchSnapshot
 from shop.switches.store import SwitchStore
 
@@ -45,6 +45,21 @@ class AttemptReport:
     value: str | None
     notes: tuple[AttemptNote, ...]
     since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ChangedParameter:
+    """A parameter of the lab that has not the value with which the stack starts.
+
+    Args:
+        name: of the parameter.
+        value: its value.
+        default: the value to go back to.
+    """
+
+    name: str
+    value: float
+    default: float
 
 
 @dataclass(frozen=True)
@@ -121,10 +136,12 @@ class LabConsoleServices:
         """Set switches and parameters back to their defaults, and end every fault.
 
         Raises:
-            ServiceUnavailable: the supervisor did not end the faults.
+            ServiceUnavailable: the supervisor did not end the faults, or did not change the number of web processes.
         """
         self.reset_switches()
         self.fault_channel.clear()
+        for parameter in self.changed_parameters():  # those that are not stored: the servers hold them
+            self.set_parameter(parameter.name, parameter.default)
 
     def parameter(self, name: str) -> float | None:
         """Return the value of a parameter; ``None`` if the server that holds it does not answer."""
@@ -136,6 +153,26 @@ class LabConsoleServices:
             return self.max_memory.limit_mb() if self.max_memory else None
         except CacheUnavailable:
             return None
+
+    def parameter_default(self, name: str) -> float:
+        """Return the value that a parameter has when the stack starts."""
+        of_this_stack = {WEB_PROCESSES: self.settings.workers, CACHE_MEMORY: self.settings.cache_memory_mb}
+        return float(of_this_stack.get(name, LAB_PARAMETERS[name].default))
+
+    def changed_parameters(self) -> list[ChangedParameter]:
+        """Return the parameters that are not at their default.
+
+        The memory of a cache that is no server of this stack has no default here, and a broken cache is not asked.
+        """
+        faults = self.fault_channel.report()
+        asks_cache = "cache" in faults.offered and faults.active.get("cache", NONE) == NONE
+        names = [name for name in LAB_PARAMETERS if name != CACHE_MEMORY or asks_cache]
+        changed = [(name, self.parameter(name), self.parameter_default(name)) for name in names]
+        return [
+            ChangedParameter(name, value, default)
+            for name, value, default in changed
+            if value is not None and value != default
+        ]
 
     def web_processes(self) -> int:
         """Return the number of web processes that answer now."""

@@ -71,6 +71,22 @@ def validate(name: str, value: float) -> None:
         )
 
 
+def parse_number(name: str, text: str) -> float:
+    """Return the number that a person wrote for a parameter.
+
+    Args:
+        name: of the parameter.
+        text: as written.
+
+    Raises:
+        InvalidFields: it is no number.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        raise InvalidFields(f"{name} is a number; {text!r} is not.", errors={"value": "not a number"}) from None
+
+
 def parse_values(stored: Mapping[str, str]) -> tuple[float, ...]:
     """Return the value of every parameter, in the order of :data:`LAB_PARAMETERS`.
 

@@ -30,3 +30,10 @@ def test_hidden_strip_is_shown_again_in_the_lab(page: Page) -> None:
     shown_again.click()
     page.goto("/cart")
     expect(page.locator(STRIP)).to_be_visible()
+
+
+def test_strip_shows_a_changed_parameter(page: Page) -> None:
+    page.request.put("/api/v1/lab/knobs/lab.ttl_scale", data={"value": 0.5})
+    page.goto("/cart")
+    expect(page.locator(STRIP)).to_contain_text("lab.ttl_scale = 0.5")
+    page.request.put("/api/v1/lab/knobs/lab.ttl_scale", data={"value": 1.0})
