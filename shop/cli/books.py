@@ -13,7 +13,6 @@ from shop.lab.broken_books import BrokenBooks
 from shop.reconciliation.audit import LOOK_AGAIN_S, UNDER_WAY_S, audit
 from shop.reconciliation.findings import AuditResult
 from shop.storable_text import storable
-from shop.wiring import build
 
 SHOWN = 50
 """The most mismatches in the text output."""
@@ -25,8 +24,17 @@ SHOWN = 50
     "--under-way", default=UNDER_WAY_S, show_default=True, help="Seconds until an unfinished operation is a mismatch."
 )
 @click.option("--look-again", default=LOOK_AGAIN_S, show_default=True, help="Seconds until a mismatch is read again.")
+@click.option(
+    "--placed-within", type=float, help="Check only orders of the last so many seconds, and all stock.  [default: all]"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
-def books(context: click.Context, under_way: float, look_again: float, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+def books(
+    context: click.Context,
+    under_way: float,
+    look_again: float,
+    placed_within: float | None,
+    as_json: bool,  # noqa: FBT001 - click passes options by name
+) -> None:
     """Compute the correct state of money, stock and orders again, and list every mismatch.
 
     The command reads the store's database and the provider's own list of charges, and changes nothing. Exit code 1 if
@@ -35,7 +43,7 @@ def books(context: click.Context, under_way: float, look_again: float, as_json: 
     if context.invoked_subcommand is not None:
         return
     settings = store_settings()
-    result = audit(settings, under_way, look_again)
+    result = audit(settings, under_way, look_again, placed_within_s=placed_within)
     experiments = BrokenBooks(settings.var_dir / "lab").experiments_by_mismatch()
     document = result.to_json()
     for mismatch in document["mismatches"]:
@@ -59,6 +67,8 @@ def settle(charge: str, decision: str | None, reason: str, as_json: bool) -> Non
         raise click.UsageError("Add --refund or --keep.")
     if decision == "keep" and not reason.strip():
         raise click.UsageError("Give the reason: --reason 'delivered from the paper list'.")
+    from shop.wiring import build  # the audit alone does not need the application, whose import takes half a second
+
     runtime = build(store_settings(), process="books")
     try:
         orphans = runtime.services().orphaned_charges

@@ -32,15 +32,19 @@ class ProviderCharge:
         return self.amount - self.refunded if self.succeeded else 0
 
 
-def fetch_charges(base_url: str, api_key: str) -> list[ProviderCharge]:
-    """Return every charge of the provider.
+def fetch_charges(base_url: str, api_key: str, after: str = "") -> list[ProviderCharge]:
+    """Return every charge of the provider, the oldest first.
+
+    Args:
+        base_url: of the provider.
+        api_key: empty if it needs none.
+        after: begin after the charge with this id; empty: with the first charge.
 
     Raises:
         ConfigurationError: the provider does not answer, so no audit is possible.
     """
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     items = []
-    after = ""
     try:
         with httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_S) as client:
             while True:  # keyset pagination: each page begins after the last id of the page before it

@@ -50,8 +50,8 @@ class Trade:
     def cancel(self, public_id):
         self.services.cancellation.cancel(OrderViewer(guest_id=self.guests[public_id]), public_id)
 
-    def audit(self, under_way_s=900.0):
-        return audit(self.settings, under_way_s, 0.0).mismatches
+    def audit(self, under_way_s=900.0, placed_within_s=None):
+        return audit(self.settings, under_way_s, 0.0, placed_within_s=placed_within_s).mismatches
 
     def damage(self, statement):
         """Change the database as nobody may, the append-only stream included."""
@@ -140,7 +140,8 @@ def test_damage_is_named_with_its_kind_and_where(trade, kind):
     else:
         trade.simulator.damage(AT_THE_PROVIDER[kind])
     where = "mug" if kind.startswith("stock") else public_id
-    assert (kind, where) in {(found.kind, found.id) for found in trade.audit()}
+    for seconds in (None, 600.0):
+        assert (kind, where) in {(found.kind, found.id) for found in trade.audit(placed_within_s=seconds)}
 
 
 def test_a_refund_that_the_provider_never_made_is_named(trade):
@@ -281,6 +282,21 @@ def test_mismatch_gone_at_second_audit_is_dropped(trade):
     assert looks == [7.0]
 
 
+def test_audit_of_recent_orders_leaves_older_ones_out(trade):
+    old = trade.buy()
+    trade.damage("UPDATE orders SET created_at = created_at - interval '1 hour'")
+    trade.simulator.damage("UPDATE charges SET amount = amount + 5, created_at = '2026-01-01T00:00:00+00:00'")
+    recent = trade.buy()
+    assert [(one.kind, one.id) for one in trade.audit()] == [("charge_amount", old)]
+    assert trade.audit(placed_within_s=600.0) == ()
+    kinds = {one.kind for one in trade.audit(0.0, placed_within_s=600.0)}
+    assert "charge_unknown" not in kinds, "the charge belongs to an order that is left out"
+    trade.damage("UPDATE orders SET total_amount = total_amount + 1 WHERE created_at > now() - interval '5 minutes'")
+    found = {(one.kind, one.id) for one in trade.audit(placed_within_s=600.0)}
+    assert ("order_total", recent) in found
+    assert old not in {where for _, where in found}
+
+
 def test_the_command_tells_by_its_exit_code(trade, monkeypatch):
     for name, value in trade.settings.as_environment().items():
         monkeypatch.setenv(name, value)
@@ -289,7 +305,7 @@ def test_the_command_tells_by_its_exit_code(trade, monkeypatch):
     clean = run(books, ["--json"])
     assert (clean.exit_code, json.loads(clean.output)["mismatches"]) == (0, [])
     trade.damage("UPDATE stock_items SET on_hand = on_hand + 1")
-    found = run(books, ["--look-again", "0"])
+    found = run(books, ["--look-again", "0", "--placed-within", "600"])
     assert found.exit_code == 1
     assert "stock_on_hand" in found.output
     assert "1 mismatch." in found.output
