@@ -14,8 +14,8 @@ class PhaseLengths(StrictModel):
 
     runs: int = Field(default=3, ge=1, le=20)
     """One run has no spread, so its verdict confirms nothing."""
-    settle_s: float = Field(default=1.2, ge=1.0)
-    """The wait after a switch changed: every process applies a change within a second."""
+    settle_s: float = Field(default=1.2, ge=0)
+    """The least wait after a flip. A flip waits in any case until every web process applies it."""
     edge_settle_s: float = Field(default=5.0, ge=0)
     """The further wait before the steady state is measured, if the edge caches in it. Once a second, the edge deletes
     the responses that were requested up to five seconds after a flip, since a worker may not have known of it yet."""

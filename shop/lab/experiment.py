@@ -8,6 +8,7 @@ Source: Basiri et al., "Chaos Engineering" (IEEE Software, 2016): steady state f
 import re
 import tomllib
 from collections.abc import Collection
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -37,6 +38,10 @@ CHAPTERS = {
     "messages": "Queues and read models",
 }
 """The chapters of the experiments and their titles, in their order."""
+START_S = 1.0
+"""About how long it takes to save what the experiment may change, and to restore it."""
+APPLY_S = 0.7
+"""About how long it takes until every web process applies a flip: each reads the switches every 0.8 s."""
 CLAIM = re.compile(r"(?P<path>(ratios\.\w+)|(arms\.[a-z][\w-]*\.\w+)) (?P<op><=|>=|<|>) (?P<bound>\d+(\.\d+)?)")
 """How an experiment writes a claim: ``ratios.name >= 2`` or ``arms.name.figure <= 1``."""
 
@@ -266,9 +271,20 @@ class LabExperiment(StrictModel):
         """Return the store parameters in an arm."""
         return {**self.parameters, **arm.parameters}
 
-    def phases_of(self, arm: ExperimentArm) -> PhaseLengths:
-        """Return the phase lengths of an arm."""
-        return self.phases if arm.warm_up_s is None else self.phases.model_copy(update={"warm_up_s": arm.warm_up_s})
+    def phases_of(self, arm: ExperimentArm, *, flipped: bool = True) -> PhaseLengths:
+        """Return the phase lengths of an arm.
+
+        Args:
+            arm: the arm.
+            flipped: whether a flip preceded; otherwise its caches are still full, and it needs no longer warm-up.
+        """
+        if arm.warm_up_s is None or not flipped:
+            return self.phases
+        return self.phases.model_copy(update={"warm_up_s": arm.warm_up_s})
+
+    def values_of(self, arm: ExperimentArm) -> dict[str, str | float]:
+        """Return the value of every switch and store parameter that an arm sets."""
+        return {**arm.switches, **self.parameters_for(arm)}
 
     def fault_names(self) -> set[str]:
         """Return the names of the faults that the experiment sets."""
@@ -325,16 +341,29 @@ class LabExperiment(StrictModel):
         switches = self.arm(self.steady_state.arm).switches
         return 0.0 if switches.get("cache.edge") == "off" else self.phases.edge_settle_s
 
+    def arms_of_run(self, number: int) -> tuple[ExperimentArm, ...]:
+        """Return the arms in the order of a run: it alternates, which cancels a drift over time.
+
+        Args:
+            number: of the run, from 0.
+        """
+        return self.arms if number % 2 == 0 else tuple(reversed(self.arms))
+
     def expected_seconds(self) -> float:
-        """Return about how long the experiment takes."""
-        phases, calibrate = self.phases, self.workload.calibrate
-        steady_s = 2 * (phases.settle_s + self.edge_settle_s + 2 * (self.steady_state.duration_s + PHASE_START_S))
-        calibration_s = (phases.settle_s + calibrate.duration_s + PHASE_START_S) if calibrate else 0.0
+        """Return about how long the experiment takes on a machine that does nothing else."""
+        steady, calibrate = self.arm(self.steady_state.arm), self.workload.calibrate
+        before = [steady, *([self.arm(calibrate.arm)] if calibrate else [])]
+        arms = [arm for number in range(self.phases.runs) for arm in self.arms_of_run(number)]
+        values = [self.values_of(arm) for arm in (*before, *arms, steady)]
+        flips = [True, *(first != second for first, second in pairwise(values))]
+        flips_s = sum(max(self.phases.settle_s, APPLY_S if flipped else 0.0) for flipped in flips)
+        steady_s = 2 * (self.edge_settle_s + 2 * (self.steady_state.duration_s + PHASE_START_S))
+        calibration_s = calibrate.duration_s + PHASE_START_S if calibrate else 0.0
         arms_s = sum(
-            phases.settle_s + self.arm_driver.expected_seconds(self.driver_params_for(arm), self.phases_of(arm))
-            for arm in self.arms
+            self.arm_driver.expected_seconds(self.driver_params_for(arm), self.phases_of(arm, flipped=flipped))
+            for arm, flipped in zip(arms, flips[len(before) :], strict=False)
         )
-        return steady_s + calibration_s + phases.runs * arms_s
+        return START_S + flips_s + steady_s + calibration_s + arms_s
 
 
 def _hasten(arm: ExperimentArm, quick: QuickForm) -> ExperimentArm:

@@ -16,6 +16,7 @@ from shop.errors import ServiceUnavailable
 from shop.lab.store_client import StoreClient
 from shop.patterns.observability import metric_names
 
+IDLE_POLL_S = 0.1
 SAMPLE_EVERY_S = 0.2
 """Each sample reads the files of every web process."""
 
@@ -52,6 +53,19 @@ class MetricsClient:
             return self._client.get("/metrics").text
         except httpx.HTTPError as error:
             raise ServiceUnavailable(f"The store's metrics cannot be read: {type(error).__name__}.") from None
+
+
+def wait_idle(store: StoreClient, limit_s: float) -> None:
+    """Wait until the store handles no request, also none whose client has left; at most so many seconds.
+
+    Args:
+        store: a client of the store.
+        limit_s: a killed process may have left a count that never falls.
+    """
+    deadline = time.monotonic() + limit_s
+    with closing(MetricsClient(store)) as metrics:
+        while metrics.value_of(metric_names.HTTP_IN_FLIGHT) > 0 and time.monotonic() < deadline:
+            time.sleep(IDLE_POLL_S)
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from shop.lab.strict_model import StrictModel
 STEADY_S, STEADY_RATE = 0.5, 20.0
 """The steady state in the quick form: as many visits as in the full form, in a shorter time."""
 CALIBRATION_S = 1.0
-SETTLE_S = 1.0
-"""The bound in which every process applies a flip."""
+SETTLE_S = 0.2
+"""Least wait after a flip: the process that purges the edge reads the switches so often."""
 WARM_UP_LIMIT_S = 6.0
 """A quick form that waits longer for a stable hit rate is no longer quick."""
 NOISE_MS = 10.0

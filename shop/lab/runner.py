@@ -9,6 +9,7 @@ from shop.errors import ServiceUnavailable
 from shop.lab import load
 from shop.lab.anomalies import AnomalyCounters, increases
 from shop.lab.arms import ExperimentArm, PhaseLengths
+from shop.lab.drivers.auditor import BooksAuditor
 from shop.lab.drivers.driver_context import GENERATOR_START_S, ArmAction, scheduled_actions
 from shop.lab.experiment import LabExperiment
 from shop.lab.figures import ArmObservation
@@ -51,6 +52,7 @@ class ExperimentRunner:
         watcher: shows progress.
         run_phase: runs one phase of load.
         start_delay_s: seconds from the start of a load generator until it can offer load.
+        books: audits the store's books.
     """
 
     def __init__(
@@ -60,14 +62,18 @@ class ExperimentRunner:
         watcher: ProgressWatcher,
         run_phase: Callable[[LoadPhase, Callable[[], None]], LoadSamples] = load.run_phase,
         start_delay_s: float = GENERATOR_START_S,
+        books: BooksAuditor | None = None,
     ) -> None:
         self._experiment = experiment
         self._watcher = watcher
         self._run_phase = run_phase
         self._seed = 0
         self._run_label = ""
+        self._values: Mapping[str, str | float] = {}
+        self._flipped = True
         self._anomalies = AnomalyCounters(store)
         self.store = store
+        self.books = books or BooksAuditor()
         self.rate = 1.0
         self.ceiling_rps: float | None = None
         self.start_delay_s = start_delay_s
@@ -88,8 +94,7 @@ class ExperimentRunner:
         rate = self._calibrate()
         runs = []
         for number in range(experiment.phases.runs):
-            # Alternating the order cancels a drift over time, such as caches that fill.
-            arms = experiment.arms if number % 2 == 0 else tuple(reversed(experiment.arms))
+            arms = experiment.arms_of_run(number)
             runs.append(tuple(self.measure_arm(arm, rate, number) for arm in arms))
         return RunRecord(rate, before, self._measure_steady_state("steady state, after"), tuple(runs))
 
@@ -122,8 +127,8 @@ class ExperimentRunner:
         )
 
     def phases_of(self, arm: ExperimentArm) -> PhaseLengths:
-        """Return the phase lengths of an arm."""
-        return self._experiment.phases_of(arm)
+        """Return the phase lengths of an arm that is measured now."""
+        return self._experiment.phases_of(arm, flipped=self._flipped)
 
     def load_phase(self, arm: ExperimentArm, seconds: float, **changes: Any) -> LoadPhase:
         """Return an arm's load for so many seconds; closed loop by default."""
@@ -183,18 +188,24 @@ class ExperimentRunner:
     def flip(self, label: str, arm: ExperimentArm, switches: Mapping[str, str]) -> None:
         """Set an arm's switches with some exceptions, and wait until every process applies them.
 
+        The wait is over when every web process says so, and not before the experiment's own wait after a flip.
+
         Args:
             label: shown as progress.
             arm: its switches and parameters are set.
             switches: replace those of the arm.
         """
         switches = {**arm.switches, **switches}
+        values = {**self._experiment.values_of(arm), **switches}
+        self._flipped, self._values = values != self._values, values
         self._watcher.phase(f"{label}: {', '.join(f'{name}={value}' for name, value in switches.items())}")
         for name, value in switches.items():
             self.store.set_switch(name, value)
         for parameter, number in self._experiment.parameters_for(arm).items():
             self.store.set_parameter(parameter, number)
-        self.wait(self._experiment.phases.settle_s)
+        began = time.monotonic()
+        self.store.wait_applied()
+        self.wait(began + self._experiment.phases.settle_s - time.monotonic())
 
     def _measure_steady_state(self, label: str) -> LoadSamples:
         steady = self._experiment.steady_state

@@ -5,7 +5,7 @@ import pytest
 from shop.errors import ServiceUnavailable
 from shop.lab.cache_status import answer_source, lookups
 from shop.lab.drivers import bystanders, checkouts, flash_sale, lag, loss, retries, staleness
-from shop.lab.drivers.auditor import AuditorMismatch
+from shop.lab.drivers.auditor import AuditorMismatch, BooksAuditor
 from shop.lab.drivers.checkouts import CheckoutSample, check_out_at_rate
 from shop.lab.drivers.loss import LossParams
 from shop.lab.drivers.price_watch import PriceHistory, PricePurchase, PriceRead
@@ -240,3 +240,16 @@ def test_orders_beyond_the_stock_decrease_are_oversold():
     measures = flash_sale.compute_measures(attempts, taken=1, retries=3.0)
     assert (measures["oversold"], measures["retries"], measures["orders_rps"]) == (1.0, 1.5, 1.0)
     assert flash_sale.compute_measures(attempts[1:2], taken=0, retries=0.0)["orders_rps"] is None
+
+
+def test_an_audit_serves_the_arm_before_it_and_the_arm_after_it():
+    first, second, third = (AuditorMismatch("stock", name) for name in "abc")
+    audits = [{first}, {first, second}, {first, third}, {third}]
+    books = BooksAuditor(lambda placed_within_s: frozenset(audits.pop(0)))
+    assert books.known_mismatches() == {first}
+    assert books.new_mismatches() == {second}
+    assert books.known_mismatches() == {first, second}, "no audit"
+    assert books.new_mismatches() == {third}
+    books.forget()
+    assert books.known_mismatches() == {third}
+    assert audits == []

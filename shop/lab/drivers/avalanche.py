@@ -26,6 +26,8 @@ class AvalancheParams(StrictModel):
     """Visits a second while the entries expire; all products are equally popular."""
     jitter: float = Field(default=0.1, ge=0, lt=0.5)
     """The spread of lifetimes, as a share; it gives the length of the load."""
+    margin_s: float = Field(default=1.0, gt=0)
+    """Seconds before the first and after the last entry can expire."""
     bucket_s: float = Field(default=0.5, gt=0)
     """Loads are counted in windows of so many seconds."""
 
@@ -45,8 +47,7 @@ class AvalancheDriver:
 
     def expected_seconds(self, params: AvalancheParams, phases: PhaseLengths) -> float:
         """Return about how long an arm takes in one run."""
-        lead_s = params.ttl_s * params.jitter + 1.0
-        return params.ttl_s + lead_s + 1.0 + FILL_S
+        return params.ttl_s + _lead_s(params) + params.margin_s + FILL_S
 
     def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return nothing to change: the lifetime gives the length."""
@@ -56,10 +57,10 @@ class AvalancheDriver:
         """Fill the cache, wait for most of the lifetime, and offer load while the entries expire."""
         context.store.set_fault("cache", "flush")
         context.store.visit_all([params.path.format(product=slug) for slug in context.load_phase(arm, 1).products])
-        lead_s = params.ttl_s * params.jitter + 1.0
+        lead_s = _lead_s(params)
         context.wait(max(0.0, params.ttl_s - lead_s - context.start_delay_s))
         phase = context.load_phase(
-            arm, 2 * lead_s + 1.0, mode="open", rate=params.rate, arrivals="constant", exponent=0.0
+            arm, 2 * lead_s + params.margin_s, mode="open", rate=params.rate, arrivals="constant", exponent=0.0
         )
         samples = context.offer(f"{arm.title}: entries expire", phase)
         loads = [due for due, source in zip(samples.due_s, samples.answered_by, strict=True) if source == "origin"]
@@ -72,3 +73,8 @@ class AvalancheDriver:
                 "reloaded": float(len(loads)),
             },
         )
+
+
+def _lead_s(params: AvalancheParams) -> float:
+    """Return how long before the middle of the expiry the load begins, in seconds."""
+    return params.ttl_s * params.jitter + params.margin_s

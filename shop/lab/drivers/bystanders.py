@@ -17,9 +17,9 @@ from pydantic import Field
 from shop.errors import ServiceUnavailable
 from shop.faults import NONE
 from shop.lab.arms import ExperimentArm, PhaseLengths
-from shop.lab.drivers.auditor import audit_mismatches
+from shop.lab.drivers.auditor import AUDIT_S
 from shop.lab.drivers.checkouts import CheckoutSample, check_out_at_rate
-from shop.lab.drivers.crowd import guest_count, guests_with_carts
+from shop.lab.drivers.crowd import guest_count, guests_s, guests_with_carts
 from shop.lab.drivers.driver_context import GENERATOR_START_S, DriverContext, DriverMeasure, DriverResult
 from shop.lab.load import LoadSamples
 from shop.lab.metrics_client import sample_in_flight
@@ -28,6 +28,10 @@ from shop.lab.strict_model import StrictModel
 
 PAYMENTS = "payments"
 CLEAR_TIMEOUT_S = 20.0
+CLEAR_S = 1.5
+"""About how long it takes to clear the fault, and until the waiting checkouts are answered."""
+PROCESSES = 2
+"""The usual number of web processes; for the estimate."""
 
 
 class BystanderParams(StrictModel):
@@ -71,7 +75,9 @@ class BystanderDriver:
 
     def expected_seconds(self, params: BystanderParams, phases: PhaseLengths) -> float:
         """Return about how long an arm takes in one run."""
-        return params.lead_s + params.seconds + 7.0
+        fault_s = params.lead_s + params.seconds
+        guests = PROCESSES * params.rush + guest_count(PROCESSES * params.rate, fault_s)
+        return guests_s(guests) + fault_s + CLEAR_S + AUDIT_S
 
     def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return the length; the lead time stays, since timeout and breaker need it."""
@@ -79,7 +85,8 @@ class BystanderDriver:
 
     def measure(self, context: DriverContext, arm: ExperimentArm, params: BystanderParams) -> DriverResult:
         """Set the fault, check out, visit pages, clear the fault, audit the books, and cancel the orders."""
-        store, before = context.store, audit_mismatches()
+        store = context.store
+        context.books.known_mismatches()
         processes, fault_s = store.workers(), params.lead_s + params.seconds
         rush, rate = params.rush * processes, params.rate * processes
         clearing: list[Future[tuple[float, float]]] = []
@@ -98,7 +105,7 @@ class BystanderDriver:
             began, ended = clearing[0].result()
             held = [count for at, count in in_flight if began <= at <= ended]
             store.wait_ready()
-            mismatches = audit_mismatches() - before
+            mismatches = context.books.new_mismatches()
         measures = compute_measures(pages, checkouts, held, params)
         return DriverResult(pages, {**measures, "mismatches": float(len(mismatches))})
 

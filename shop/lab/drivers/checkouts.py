@@ -14,8 +14,8 @@ from pydantic import Field
 
 from shop.faults import NONE
 from shop.lab.arms import ExperimentArm, PhaseLengths
-from shop.lab.drivers.auditor import audit_mismatches
-from shop.lab.drivers.crowd import guest_count, guests_with_carts
+from shop.lab.drivers.auditor import AUDIT_S
+from shop.lab.drivers.crowd import guest_count, guests_s, guests_with_carts
 from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
 from shop.lab.guest_client import GuestClient
 from shop.lab.load import LoadSamples
@@ -71,7 +71,8 @@ class CheckoutDriver:
 
     def expected_seconds(self, params: CheckoutParams, phases: PhaseLengths) -> float:
         """Return about how long an arm takes in one run."""
-        return params.seconds + min(params.patience_s, USUAL_MAIL_WAIT_S)
+        guests = guest_count(params.rate, params.seconds)
+        return guests_s(guests) + params.seconds + min(params.patience_s, USUAL_MAIL_WAIT_S) + AUDIT_S
 
     def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return the length."""
@@ -79,13 +80,13 @@ class CheckoutDriver:
 
     def measure(self, context: DriverContext, arm: ExperimentArm, params: CheckoutParams) -> DriverResult:
         """Check out, clear the fault, wait for the mails, audit the books, and cancel the orders."""
-        before = audit_mismatches()
+        context.books.known_mismatches()
         with guests_with_carts(context.store, guest_count(params.rate, params.seconds)) as shoppers:
             checkouts = check_out_at_rate(shoppers, params.rate)
             context.store.set_fault(MAIL, NONE)
             orders = [checkout.order for checkout in checkouts if checkout.order]
             lost, waited_s = _wait_for_mails(context, orders, params.patience_s)
-            mismatches = audit_mismatches() - before
+            mismatches = context.books.new_mismatches()
         return DriverResult(
             as_load_samples(checkouts, params.seconds),
             {**compute_measures(checkouts, lost, waited_s), "mismatches": float(len(mismatches))},

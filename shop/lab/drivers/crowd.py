@@ -10,8 +10,14 @@ from shop.lab.store_client import StoreClient
 
 PRODUCTS = 20
 """Number of popular products. Shoppers buy them in turn, so no product sells out, and no stock row is a hot spot."""
+GUESTS_A_S = 30.0
 SETUP_THREADS = 8
 """Carts are filled and orders cancelled in parallel, since this is not measured and would take long."""
+
+
+def guests_s(count: int) -> float:
+    """Return about how many seconds it takes to fill the carts of so many guests, and to cancel their orders."""
+    return count / GUESTS_A_S
 
 
 def guest_count(rate: float, seconds: float) -> int:

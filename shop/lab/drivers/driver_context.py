@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from shop.lab.arms import ExperimentArm, PhaseLengths, ScheduledAction
+from shop.lab.drivers.auditor import BooksAuditor
 from shop.lab.load import LoadPhase, LoadSamples
 from shop.lab.store_client import StoreClient
 
@@ -50,6 +51,10 @@ class DriverContext(Protocol):
     @property
     def store(self) -> StoreClient:
         """Return a client of the store."""
+
+    @property
+    def books(self) -> BooksAuditor:
+        """Return the auditor of the store's books."""
 
     @property
     def rate(self) -> float:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from shop.errors import ConfigurationError
 from shop.lab.arms import ExperimentArm, PhaseLengths
-from shop.lab.drivers.auditor import AuditorMismatch, audit_mismatches
+from shop.lab.drivers.auditor import AUDIT_S
 from shop.lab.drivers.checkouts import CheckoutSample, as_load_samples, check_out_at_rate
 from shop.lab.drivers.crowd import guests_with_carts
 from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
@@ -23,8 +23,8 @@ from shop.lab.strict_model import StrictModel
 from shop.patterns.observability.metric_names import DB_RETRIES
 
 SHAPES = ("one", "many")
-SERVED_A_S, AUDIT_S = 15.0, 3.0
-"""About how many shoppers a second the driver sets up, checks out and cancels; and the length of an audit."""
+SERVED_A_S = 15.0
+"""About how many shoppers a second the driver sets up, checks out and cancels."""
 POPULAR, SEARCHED = 20, 400
 """The sale skips the most popular products, which other drivers use, and searches so many for products without a
 mismatch."""
@@ -64,9 +64,6 @@ class FlashSale:
         "mismatches": DriverMeasure("Mismatches in the books"),
     }
 
-    def __init__(self) -> None:
-        self._mismatches: dict[str, frozenset[AuditorMismatch]] = {}
-
     def expected_seconds(self, params: FlashSaleParams, phases: PhaseLengths) -> float:
         """Return about how long an arm takes in one run."""
         return (params.one + params.many) / SERVED_A_S + AUDIT_S
@@ -78,9 +75,7 @@ class FlashSale:
     def measure(self, context: DriverContext, arm: ExperimentArm, params: FlashSaleParams) -> DriverResult:
         """Hold both sales, cancel the orders, and audit the books."""
         store = context.store
-        # The last audit of an arm serves the next arm too: nothing happens between them, and an audit takes seconds.
-        before = self._mismatches[store.base_url] if store.base_url in self._mismatches else audit_mismatches()
-        damaged = {word for mismatch in before for word in mismatch.id.split()}
+        damaged = {word for mismatch in context.books.known_mismatches() for word in mismatch.id.split()}
         slugs = [slug for slug in store.products(SEARCHED)[POPULAR:] if slug not in damaged]
         sales = ((params.one, slugs[:1]), (params.many, slugs[1 : 1 + params.several]))
         measures: dict[str, float | None] = {}
@@ -95,9 +90,9 @@ class FlashSale:
                     retries = metrics.value_of(DB_RETRIES) - retries
                 checkouts += sale
                 measures |= {f"{shape}_{name}": value for name, value in compute_measures(sale, taken, retries).items()}
-        after = self._mismatches[store.base_url] = audit_mismatches()
+        mismatches = context.books.new_mismatches()
         return DriverResult(
-            as_load_samples(checkouts, _seconds_of(checkouts)), {**measures, "mismatches": float(len(after - before))}
+            as_load_samples(checkouts, _seconds_of(checkouts)), {**measures, "mismatches": float(len(mismatches))}
         )
 
 

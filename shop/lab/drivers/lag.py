@@ -10,14 +10,16 @@ from pydantic import Field
 
 from shop.lab.admin_client import AdminClient
 from shop.lab.arms import ExperimentArm, PhaseLengths
-from shop.lab.drivers.auditor import audit_mismatches
+from shop.lab.drivers.auditor import AUDIT_S
 from shop.lab.drivers.checkouts import CheckoutSample, as_load_samples, check_out_at_rate
-from shop.lab.drivers.crowd import guest_count, guests_with_carts
+from shop.lab.drivers.crowd import guest_count, guests_s, guests_with_carts
 from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
 from shop.lab.guest_client import GuestClient
 from shop.lab.statistics import percentile
 from shop.lab.strict_model import StrictModel
 
+SHOWN_S = 0.5
+"""About how long it takes until the list shows the last order."""
 POLL_EVERY_S = 0.02
 """Pause between two requests of the list. A lag below this time plus the time of a request cannot be measured."""
 
@@ -50,7 +52,7 @@ class LagDriver:
 
     def expected_seconds(self, params: LagParams, phases: PhaseLengths) -> float:
         """Return about how long an arm takes in one run."""
-        return params.seconds + 7.0
+        return guests_s(guest_count(params.rate, params.seconds)) + params.seconds + SHOWN_S + AUDIT_S
 
     def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return the length."""
@@ -58,7 +60,7 @@ class LagDriver:
 
     def measure(self, context: DriverContext, arm: ExperimentArm, params: LagParams) -> DriverResult:
         """Check out at the rate while a thread polls the list, audit the books, and cancel the orders."""
-        before = audit_mismatches()
+        context.books.known_mismatches()
         answered_at: dict[str, float] = {}
         missing: list[str] = []
 
@@ -76,7 +78,7 @@ class LagDriver:
                 deadline = time.monotonic() + params.patience_s
                 while orders - listed_at.keys() and time.monotonic() < deadline:
                     context.wait(0.1)
-            mismatches = audit_mismatches() - before
+            mismatches = context.books.new_mismatches()
         measures = compute_measures(checkouts, answered_at, listed_at, missing)
         return DriverResult(
             as_load_samples(checkouts, params.seconds), {**measures, "mismatches": float(len(mismatches))}

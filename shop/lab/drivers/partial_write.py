@@ -15,10 +15,11 @@ from pydantic import Field
 
 from shop.errors import ServiceUnavailable
 from shop.lab.arms import ExperimentArm, PhaseLengths
-from shop.lab.drivers.auditor import audit_mismatches
+from shop.lab.drivers.auditor import AUDIT_S
 from shop.lab.drivers.checkouts import MAX_CONCURRENT, CheckoutSample, as_load_samples, check_out_at_rate
-from shop.lab.drivers.crowd import guests_with_carts
+from shop.lab.drivers.crowd import guests_s, guests_with_carts
 from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
+from shop.lab.metrics_client import wait_idle
 from shop.lab.store_client import StoreClient
 from shop.lab.strict_model import StrictModel
 
@@ -26,7 +27,7 @@ WEB = "web"
 RUSH_S = 1.5
 """About how long a rush takes, with the restart of a web process."""
 DONE_S = 3.0
-"""After the last response, requests without a client may still run for so many seconds."""
+"""After the last response, requests without a client may still run for at most so many seconds."""
 
 
 class PartialWriteParams(StrictModel):
@@ -55,7 +56,7 @@ class PartialWrite:
 
     def expected_seconds(self, params: PartialWriteParams, phases: PhaseLengths) -> float:
         """Return about how long an arm takes in one run."""
-        return params.rushes * (RUSH_S + params.apart_s) + DONE_S + 10.0
+        return guests_s(params.rushes * params.shoppers) + params.rushes * (RUSH_S + params.apart_s) + AUDIT_S
 
     def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return how many rushes fit into so many seconds."""
@@ -63,8 +64,8 @@ class PartialWrite:
         return {"rushes": max(1, int(seconds / (RUSH_S + params.apart_s)))}
 
     def measure(self, context: DriverContext, arm: ExperimentArm, params: PartialWriteParams) -> DriverResult:
-        """Check out and kill, audit the books, and cancel the orders."""
-        before = audit_mismatches()
+        """Check out and kill, cancel the orders, and audit the books: the cancellations belong to this arm."""
+        context.books.known_mismatches()
         checkouts: list[CheckoutSample] = []
 
         def kill_web_process() -> None:
@@ -80,8 +81,8 @@ class PartialWrite:
                 killer.join()
                 context.store.wait_ready()
                 context.wait(params.apart_s)
-            context.wait(DONE_S)
-            mismatches = audit_mismatches() - before
+            wait_idle(context.store, DONE_S)
+        mismatches = context.books.new_mismatches()
         return DriverResult(
             as_load_samples(checkouts, params.rushes * RUSH_S),
             {

@@ -12,14 +12,19 @@ from pydantic import Field
 
 from shop.lab.admin_client import AdminClient
 from shop.lab.arms import ExperimentArm, PhaseLengths
-from shop.lab.drivers.auditor import AuditorMismatch, audit_mismatches
+from shop.lab.drivers.auditor import AUDIT_S, AuditorMismatch
 from shop.lab.drivers.checkouts import CheckoutSample, as_load_samples, check_out_at_rate
-from shop.lab.drivers.crowd import guest_count, guests_with_carts
+from shop.lab.drivers.crowd import guest_count, guests_s, guests_with_carts
 from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, DriverResult
 from shop.lab.guest_client import REFUSED, GuestClient
+from shop.lab.metrics_client import wait_idle
 from shop.lab.strict_model import StrictModel
 
 ORDER_TWICE = "order_twice"
+ANSWERED_S = 3.0
+"""About how long it takes from the last checkout until all its payments have ended."""
+DONE_S = 2.0
+"""A slow payment takes less."""
 
 
 class RetryParams(StrictModel):
@@ -51,7 +56,8 @@ class RetryDriver:
 
     def expected_seconds(self, params: RetryParams, phases: PhaseLengths) -> float:
         """Return about how long an arm takes in one run."""
-        return params.seconds + 8.0
+        guests = guest_count(params.rate, params.seconds)
+        return guests_s(guests) + params.seconds + ANSWERED_S + 1.5 * AUDIT_S  # every second arm changes the books
 
     def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return the length."""
@@ -59,7 +65,7 @@ class RetryDriver:
 
     def measure(self, context: DriverContext, arm: ExperimentArm, params: RetryParams) -> DriverResult:
         """Check out with retries, audit the books, and cancel the surplus orders."""
-        before = audit_mismatches()
+        context.books.known_mismatches()
 
         def check_out(shopper: GuestClient) -> str:
             return shopper.check_out_with_retries(
@@ -68,11 +74,13 @@ class RetryDriver:
 
         with guests_with_carts(context.store, guest_count(params.rate, params.seconds)) as shoppers:
             checkouts = check_out_at_rate(shoppers, params.rate, check_out)
-            context.wait(params.timeout_s + 2.0)  # the payments of the last attempts are still running
-            mismatches = audit_mismatches() - before
-        with AdminClient(context.store.base_url) as admin:
-            for public_id in surplus_orders(mismatches):
-                admin.cancel_order(public_id)
+            wait_idle(context.store, params.timeout_s + DONE_S)  # the payments of the last attempts are still running
+            mismatches = context.books.new_mismatches()
+        if surplus := surplus_orders(mismatches):
+            with AdminClient(context.store.base_url) as admin:
+                for public_id in surplus:
+                    admin.cancel_order(public_id)
+            context.books.forget()  # each cancellation changes a mismatch
         return DriverResult(as_load_samples(checkouts, params.seconds), compute_measures(checkouts, mismatches))
 
 

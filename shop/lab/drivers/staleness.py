@@ -7,7 +7,7 @@ outer layers off one after the other. A shopper buys meanwhile and must pay a pr
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -19,12 +19,17 @@ from shop.lab.statistics import percentile
 from shop.lab.strict_model import StrictModel
 from shop.switches.parameters import TTL_SCALE
 
+FLIP_S = 1.5
+"""About how long it takes to switch the outer layers off."""
+
 
 class StalenessParams(StrictModel):
     """Parameters of the driver."""
 
     seconds: float = Field(default=5.0, gt=0)
     """Seconds for each layer."""
+    layers: tuple[Literal["edge", "local", "shared"], ...] = Field(default=("edge", "local", "shared"), min_length=1)
+    """The layers that are measured as the outermost one, outermost first."""
     edit_every_s: float = Field(default=1.0, gt=0)
     readers: int = Field(default=6, ge=1, le=32)
     read_every_s: float = Field(default=0.02, gt=0)
@@ -50,11 +55,11 @@ class StalenessDriver:
 
     def expected_seconds(self, params: StalenessParams, phases: PhaseLengths) -> float:
         """Return about how long an arm takes in one run."""
-        return len(LAYERS) * (params.seconds + 1.5)
+        return len(params.layers) * (params.seconds + FLIP_S)
 
     def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return the length for each layer."""
-        return {"seconds": seconds / len(LAYERS)}
+        return {"seconds": seconds / len(StalenessParams.model_validate(driver_params).layers)}
 
     def measure(self, context: DriverContext, arm: ExperimentArm, params: StalenessParams) -> DriverResult:
         """Measure with all layers on, then with the outermost layer off, then with the next layer off too."""
@@ -63,8 +68,8 @@ class StalenessDriver:
         reads: dict[str, list[PriceRead]] = {}
         parts: list[LoadSamples] = []
         purchases: list[PricePurchase] = []
-        for number, layer in enumerate(LAYERS):
-            outer = [f"cache.{outer}" for outer in LAYERS[:number]]
+        for layer in params.layers:
+            outer = [f"cache.{outer}" for outer in LAYERS[: LAYERS.index(layer)]]
             if f"cache.{layer}" not in switches or arm.switches.get(f"cache.{layer}") == "off":
                 continue
             context.flip(f"{arm.title}: {layer}", arm, {name: "off" for name in outer if name in switches})

@@ -20,8 +20,8 @@ from shop.switches.parameters import LAB_PARAMETERS, TTL_SCALE
 LEAD_S = 0.8
 """The clients begin so long before the end of the key; their responses in this time show the usual latency."""
 KINDS = ("expired", "invalidated", "cold")
-PROPAGATION_S = 1.3
-"""Every process applies a changed store parameter within a second, and on a busy machine a little later."""
+PROPAGATION_S = 0.7
+"""About how long it takes until every process applies a changed store parameter."""
 
 
 class StampedeParams(StrictModel):
@@ -79,7 +79,7 @@ class StampedeDriver:
         for kind, end_entry in endings.items():
             if kind == KINDS[1]:  # in the other trials, no entry may expire
                 context.store.set_parameter(TTL_SCALE, LAB_PARAMETERS[TTL_SCALE].default)
-                context.wait(PROPAGATION_S)
+                context.store.wait_applied()
             trials[kind] = [self._run_trial(context, arm, params, kind, end_entry) for _ in range(params.trials)]
         measures: dict[str, float | None] = {}
         warm: list[float] = []
