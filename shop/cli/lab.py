@@ -1,50 +1,37 @@
 """``bin/shop lab``: lists, shows and runs experiments, and shows their results."""
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
 import click
-from click.formatting import wrap_text
 from rich.console import Console
 from rich.table import Table
 
-from shop.cli import EXIT_FAILED, EXIT_USAGE, SIGNAL_EXIT
+from shop.cli import EXIT_FAILED, EXIT_USAGE
+from shop.cli.lab_all import SUCCESSFUL_VERDICTS, run_all
 from shop.cli.lab_load import demo, load
-from shop.cli.lab_progress import BothWatchers, ExperimentBar, PhaseLines, SilentWatcher
+from shop.cli.lab_measure import end_interrupted, measure_experiment
+from shop.cli.lab_summary import COLOURS, COLUMNS
 from shop.cli.output import emit
-from shop.errors import ConfigurationError, NotFound, ServiceUnavailable
+from shop.errors import NotFound
 from shop.lab.arms import ExperimentArm
-from shop.lab.broken_books import record_new_mismatches
 from shop.lab.comparison import compare_runs
-from shop.lab.drivers.auditor import audit_mismatches
 from shop.lab.experiment import LabExperiment, load_experiment, load_experiments
 from shop.lab.headline import headline_sentence
-from shop.lab.load import GeneratorProcess
 from shop.lab.new_experiment import write_experiment
 from shop.lab.next_steps import next_steps
-from shop.lab.progress_file import show_progress
 from shop.lab.report import draw_picture, figure_rows, write_report
-from shop.lab.result import LATEST, Result, build_result, find_result, read_result, save_result
-from shop.lab.runner import ExperimentRunner
-from shop.lab.saved_state import ExperimentInterrupted, restore_afterwards
-from shop.lab.store_client import StoreClient
+from shop.lab.result import LATEST, Result, find_result, read_result
+from shop.lab.saved_state import ExperimentInterrupted
 from shop.settings import Settings, load_settings
 from shop.stack.endpoints import web_url
-from shop.switches.parameters import WEB_PROCESSES
 
-SUCCESSFUL_VERDICTS = ("confirmed", "look")
-"""Verdicts with exit code 0. A look makes no claim, so it cannot fail."""
-VERDICTS = ("confirmed", "refuted", "look", "invalid")
 ALL = "all"
-COLUMNS = 80
 ARMS_A_TABLE = 2
 """A figure with its spread takes up to 26 columns."""
-COLOURS = {"confirmed": "green", "refuted": "red", "look": "cyan"}
 
 
 @click.group()
@@ -117,34 +104,25 @@ def run(
 ) -> None:
     """Run an experiment on the running store, or `all` of them, one after the other.
 
-    Exit code 0: confirmed, or a look (a single run makes no claim); 1: refuted or invalid; 2: cannot run.
+    Exit code 0: each is confirmed, or a look (a single run makes no claim); 1: one is refuted or invalid, or could not
+    run; 2: none can run; 130: ended by Ctrl-C. `all` then prints the page of those that ran.
     """
     chosen = list(load_experiments().values()) if name == ALL else [_load_experiment(name)]
     forms = [(one.in_quick_form() if quick else one).with_duration(duration, runs) for one in chosen]
     settings = load_settings()
     address = url or web_url(settings)
-    if len(forms) > 1:
-        _note(f"{len(forms)} experiments, about {sum(one.expected_seconds() for one in forms) / 60:.0f} min.", as_json)
-    results: list[Result] = []
-    failed: list[str] = []
-    for number, experiment in enumerate(forms, start=1):
-        if len(forms) > 1:
-            _note(f"{number} of {len(forms)}: {experiment.name}", as_json)
-        try:
-            result, home = _run_one(experiment, address, _lab_dir(settings), quiet=as_json)
-        except (ConfigurationError, ServiceUnavailable) as error:
-            if len(forms) == 1:
-                raise
-            failed.append(f"{experiment.name}: {error}")
-            continue
-        results.append(result)
-        if len(forms) == 1 and not as_json:
-            _print_result(result, home)
+    if name == ALL:
+        run_all(forms, address, _lab_dir(settings), quick=quick, as_json=as_json)
+        return
+    try:
+        result, home = measure_experiment(forms[0], address, _lab_dir(settings), quiet=as_json)
+    except ExperimentInterrupted as stop:
+        end_interrupted(stop)
     if as_json:
-        emit(results if name == ALL else results[0], "", as_json=True)
-    elif name == ALL:
-        print_summary(results, failed)
-    if failed or any(result["verdict"] not in SUCCESSFUL_VERDICTS for result in results):
+        emit(result, "", as_json=True)
+    else:
+        _print_result(result, home)
+    if result["verdict"] not in SUCCESSFUL_VERDICTS:
         sys.exit(EXIT_FAILED)
 
 
@@ -184,42 +162,6 @@ def new(name: str) -> None:
     click.echo(f"{path}\nReplace each TODO. Then: bin/shop lab show {name}; bin/shop lab run {name} --quick")
 
 
-def _run_one(experiment: LabExperiment, address: str, folder: Path, *, quiet: bool) -> tuple[Result, Path]:
-    """Run one experiment; end the command if it was stopped."""
-    try:
-        return _measure(experiment, StoreClient(address), folder, quiet=quiet)
-    except ExperimentInterrupted as stop:
-        click.echo("shop: interrupted; all faults are cleared, and all switches have their earlier values.", err=True)
-        sys.exit(SIGNAL_EXIT + stop.number)
-
-
-def _note(text: str, quiet: bool) -> None:  # noqa: FBT001 - as in the option
-    if not quiet:
-        click.echo(text, err=True)
-
-
-def print_summary(results: Sequence[Result], failed: Sequence[str] = ()) -> None:
-    """Print one page: each verdict with the one figure that the experiment is about.
-
-    Args:
-        results: of the experiments that ran.
-        failed: name and reason of those that could not run.
-    """
-    for verdict in VERDICTS:
-        of_verdict = [result for result in results if result["verdict"] == verdict]
-        if not of_verdict:
-            continue
-        click.echo(f"\n{click.style(verdict, bold=True, fg=COLOURS.get(verdict, 'yellow'))} ({len(of_verdict)})")
-        for result in of_verdict:
-            text = headline_sentence(result)
-            reason = f" {result['reason']}" if verdict == "invalid" else ""
-            click.echo(wrap_text(f"{result['experiment']}: {text}{reason}", COLUMNS, "  ", "    "))
-    if failed:
-        click.echo(f"\n{click.style('could not run', bold=True, fg='red')} ({len(failed)})")
-    for reason in failed:
-        click.echo(wrap_text(reason, COLUMNS, "  ", "    "))
-
-
 @lab.command()
 @click.argument("run", default=LATEST)
 @click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Also draw the chart, as SVG.")
@@ -240,74 +182,6 @@ def report(run: str, picture: Path | None, as_json: bool) -> None:  # noqa: FBT0
             sys.exit(EXIT_FAILED)
         picture.write_text(draw_picture(result) + "\n", encoding="utf-8")
     emit(result, "", as_json=True) if as_json else _print_result(result, home)
-
-
-def _measure(experiment: LabExperiment, store: StoreClient, folder: Path, *, quiet: bool) -> tuple[Result, Path]:
-    """Run an experiment, and save its result and its report.
-
-    Args:
-        experiment: the experiment.
-        store: the running store.
-        folder: ``var/lab``.
-        quiet: show no progress.
-    """
-
-    def mismatches() -> set[tuple[str, str]]:
-        return {(mismatch.kind, mismatch.id) for mismatch in audit_mismatches()}
-
-    try:
-        store.check_ready()
-        experiment = with_processes(experiment, store)
-        size = store.size()
-        started = datetime.now(UTC)
-        restored = restore_afterwards(
-            store,
-            folder,
-            experiment.switch_names(),
-            _warn,
-            parameters=experiment.parameter_names(),
-            faults=experiment.fault_names(),
-            edits_price=experiment.arm_driver.edits_price,
-        )
-        recorded: AbstractContextManager[None] = nullcontext()
-        if experiment.breaks_books:
-            recorded = record_new_mismatches(experiment.name, folder, mismatches, started, _warn)
-        progress = ExperimentBar if sys.stderr.isatty() else PhaseLines
-        watcher = SilentWatcher() if quiet else progress(experiment.expected_seconds())
-        with (
-            recorded,
-            restored as before,
-            watcher,
-            show_progress(folder, experiment.expected_seconds()) as file,
-            GeneratorProcess() as generator,
-        ):
-            record = ExperimentRunner(experiment, store, BothWatchers(watcher, file), generator.run_phase).run()
-        result = build_result(experiment, record, started, before, size)
-    finally:
-        store.close()
-    home = save_result(result, folder)
-    write_report(home)
-    return result, home
-
-
-def with_processes(experiment: LabExperiment, store: StoreClient) -> LabExperiment:
-    """Return the experiment with as many web processes as it needs; they are ended with it.
-
-    Raises:
-        ConfigurationError: the store has too few, and its stack cannot start more.
-    """
-    if (workers := store.workers()) >= experiment.workers:
-        return experiment
-    if WEB_PROCESSES not in store.parameters():
-        raise ConfigurationError(
-            f"{experiment.name} needs {experiment.workers} web processes, and the store has {workers}: start it"
-            f" with `bin/shop up --workers {experiment.workers}`."
-        )
-    return experiment.with_changes(parameters={**experiment.parameters, WEB_PROCESSES: experiment.workers})
-
-
-def _warn(text: str) -> None:
-    click.echo(text, err=True)
 
 
 def _print_result(result: Result, home: Path) -> None:

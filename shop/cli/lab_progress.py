@@ -1,5 +1,6 @@
 """The progress of an experiment: a bar on a terminal, a line for each phase in a pipe or a file."""
 
+import time
 from types import TracebackType
 from typing import Self
 
@@ -77,14 +78,15 @@ class ExperimentBar(SilentWatcher):
         columns = (BarColumn(bar_width=30), TimeRemainingColumn(), TextColumn("{task.description}"))
         self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
         self._task = self._progress.add_task("starting", total=seconds)
+        self._began = time.monotonic()
 
     def phase(self, text: str) -> None:
         """Show the name of the phase that begins."""
         self._progress.update(self._task, description=text)
 
     def advance(self, seconds: float) -> None:
-        """Advance the bar by the elapsed time."""
-        self._progress.advance(self._task, seconds)
+        """Advance the bar to the elapsed time; the store was busy between two calls, too."""
+        self._progress.update(self._task, completed=time.monotonic() - self._began)
 
     def __enter__(self) -> Self:
         self._progress.start()

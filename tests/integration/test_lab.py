@@ -1,5 +1,6 @@
 """The lab against a real store: gunicorn, PostgreSQL and Valkey, over HTTP."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from shop.clock import SystemClock
 from shop.errors import ConfigurationError, ServiceUnavailable
 from shop.lab import demo, load
 from shop.lab.anomalies import ANOMALIES
-from shop.lab.experiment import EXPERIMENTS, parse_experiment
+from shop.lab.experiment import EXPERIMENTS, load_experiments, parse_experiment
 from shop.lab.lab_lock import claim_lab
 from shop.lab.load import LoadPhase, ShopperVisit
 from shop.lab.result import build_result
@@ -146,6 +147,33 @@ def test_ctrl_c_ends_a_visible_load(store, tmp_path):
     assert process.returncode == 0
     assert first.split()[0] == "1"
     assert rest.splitlines()[-1].split()[0] == "all"
+
+
+def test_ctrl_c_ends_all_experiments_with_a_page_about_them(store, stored, tmp_path):
+    command = [sys.executable, "-m", "shop.cli", "lab", "run", "all", "--quick", "--url", store.base_url]
+    environment = {**os.environ, "SHOP_VAR_DIR": str(tmp_path)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    assert process.stderr is not None
+    lines = list(itertools.takewhile(lambda line: not line.startswith("calibration: "), process.stderr))
+    assert f"{len(load_experiments())} experiments, about" in lines[0]
+    process.send_signal(signal.SIGINT)
+    printed, errors = process.communicate(timeout=START_TIMEOUT_S)
+    assert process.returncode == 128 + signal.SIGINT
+    assert f"{len(load_experiments())} not run." in printed
+    assert "all switches have their earlier values" in errors
+    assert stored()[SWITCH] == "on"
+    (page,) = (tmp_path / "lab").glob("*-all.html")
+    assert page.name in printed.replace("\n", "")
+
+
+def test_all_experiments_do_not_begin_while_the_lab_is_held(store, tmp_path):
+    command = [sys.executable, "-m", "shop.cli", "lab", "run", "all", "--quick", "--url", store.base_url]
+    with claim_lab(tmp_path / "lab"):
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env={**os.environ, "SHOP_VAR_DIR": str(tmp_path)}
+        )
+    assert done.returncode == 2
+    assert f"The lab is in use (pid {os.getpid()}" in done.stderr
 
 
 def test_a_failing_experiment_restores_its_switches(store, stored, tmp_path):

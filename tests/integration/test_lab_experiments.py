@@ -1,6 +1,7 @@
 """Experiments on a whole stack of their own: faults, parameters and data are restored after each."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import httpx
 import psutil
 import pytest
 
-from shop.cli.lab import with_processes
+from shop.cli.lab_measure import with_processes
 from shop.cli.lab_progress import SilentWatcher
 from shop.errors import ConfigurationError, ServiceUnavailable
 from shop.faults import FaultChannel
@@ -368,3 +369,30 @@ def test_mismatches_of_a_naive_sale_name_the_experiment(observe, stack, monkeypa
     assert {mismatch["made_by"] for mismatch in mismatches} == {"flash-sale, 2026-01-02"}
     assert f"{len(mismatches)} mismatch" in reported[0]
     assert "[made on purpose by flash-sale, 2026-01-02]" in stack.shop("books").stdout
+
+
+@pytest.mark.long  # test_lab_orders.py: the order; test_lab_experiments_page.py: the page; test_lab.py: a measurement
+def test_shortest_quick_experiment_runs_from_the_page(stack, store):
+    forms = [one.in_quick_form() for one in experiments.load_experiments().values()]
+    shortest = min(forms, key=lambda one: one.expected_seconds())
+    before, address, order = store.switches(), "/lab/experiments", {"experiment": shortest.name, "form": "quick"}
+    with httpx.Client(
+        base_url=store.base_url, headers={"Origin": store.base_url}, follow_redirects=True, timeout=PATIENCE_S
+    ) as browser:
+        begun = browser.post(f"{address}/run", data=order)
+        assert begun.status_code == 200, begun.text
+        until(lambda: f"of about {shortest.expected_seconds():.0f} s: run 1 of 2: " in browser.get(address).text, 60)
+        page = browser.get(address).text
+        assert f"<code>bin/shop lab run {shortest.name} --quick</code>, pid " in page
+        refused = browser.post(f"{address}/load", data={"rate": "5", "seconds": "5"})
+        assert refused.status_code == 409
+        assert "The lab is in use" in refused.text
+        until(lambda: "The lab is free." in browser.get(address).text, 4 * shortest.expected_seconds())
+        page = browser.get(address).text
+        history = page.partition('id="history"')[2]
+        (run,) = re.findall(rf'href="({address}/runs/\d+T\d+-{shortest.name})"', history)
+        verdict = re.search(r'class="badge badge--\w+">(\w+)<', history)
+        assert verdict is not None
+        assert verdict[1] in ("confirmed", "invalid", "refuted"), "a busy machine may spoil the timing"
+        assert verdict[1] in browser.get(run).text
+    assert store.switches() == before

@@ -2,7 +2,6 @@
 
 import pytest
 
-from shop.cli.lab import print_summary
 from shop.errors import ConfigurationError
 from shop.lab.experiment import EXPERIMENTS, parse_experiment
 from shop.lab.headline import headline_figure, headline_sentence
@@ -63,20 +62,3 @@ def test_a_mistake_in_the_headline_is_reported(text, replacement, message):
     with pytest.raises(ConfigurationError) as refusal:
         parse_experiment(CACHE_ASIDE.replace(text, replacement), "bad.toml")
     assert message in str(refusal.value)
-
-
-def test_all_experiments_have_one_page_of_verdicts(capsys):
-    of = {"experiment": "cache-aside"}
-    print_summary(
-        [{**result("invalid"), **of}, {**result(), **of}, {**result("refuted", outcome="broken"), **of}],
-        ["flash-sale: away"],
-    )
-    printed = capsys.readouterr().out
-    assert [line.split()[0] for line in printed.splitlines() if line.endswith("(1)")] == [
-        "confirmed",
-        "refuted",
-        "invalid",
-        "could",
-    ]
-    assert "It is so." in printed, "an invalid run tells its reason"
-    assert max(map(len, printed.splitlines())) <= 80
