@@ -74,7 +74,7 @@ def test_changed_parameter_is_marked_and_a_plain_form_resets_it(client, page_of)
     assert client.post(form[1], data={"value": "much"}).status_code == 422
 
 
-def test_parameters_that_servers_hold_are_compared_with_the_start_of_the_stack(client, page_of, settings):
+def test_parameter_of_a_server_is_compared_with_its_start(client, page_of, settings):
     settings.run_dir.mkdir(exist_ok=True)
     channel, orders = FaultChannel(settings.run_dir), LabOrderChannel(settings.run_dir)
     orders.publish_report(LabOrderReport(web_processes=settings.workers + 1))

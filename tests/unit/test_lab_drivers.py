@@ -242,7 +242,7 @@ def test_orders_beyond_the_stock_decrease_are_oversold():
     assert flash_sale.compute_measures(attempts[1:2], taken=0, retries=0.0)["orders_rps"] is None
 
 
-def test_an_audit_serves_the_arm_before_it_and_the_arm_after_it():
+def test_an_audit_serves_the_arms_before_and_after_it():
     first, second, third = (AuditorMismatch("stock", name) for name in "abc")
     audits = [{first}, {first, second}, {first, third}, {third}]
     books = BooksAuditor(lambda placed_within_s: frozenset(audits.pop(0)))

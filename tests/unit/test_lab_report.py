@@ -71,7 +71,7 @@ def test_what_a_driver_did_not_measure_is_no_figure():
     assert driven().saturation is None
 
 
-def test_a_stored_run_of_an_earlier_release_shows_no_zero_that_was_not_measured():
+def test_old_run_shows_no_zero_that_was_not_measured():
     runs = load_runs()
     retries = dict(figure_rows(runs["checkout-retries"]))  # stored with zeros, since its driver has no generator
     assert {"Queries a request", "Generator, of one core", BROWSERS}.isdisjoint(retries)
