@@ -104,6 +104,24 @@ def test_a_run_shows_its_sentence_first(client, folder):
     assert client.get("/lab/experiments/runs/none").status_code == 404
 
 
+def test_two_runs_stand_side_by_side(client, folder, later_run):
+    page = client.get("/lab/experiments").text
+    assert page.count(f'<option value="{later_run}"') == 2
+    assert f"/lab/experiments/compare?first={RUN}" in client.get(f"/lab/experiments/runs/{later_run}").text
+    compared = text_of(client.get("/lab/experiments/compare", query_string={"first": RUN, "second": later_run}))
+    assert f"{ARM['title']} First Second Median wait 2.00 ms 4.00 ms" in compared
+    assert compared.count("09:00:00 UTC") == 1
+    assert compared.count("10:00:00 UTC") == 1
+    assert "The arms were measured 2 and 3 times." in compared
+
+
+@pytest.mark.parametrize(
+    ("query", "status"), [({}, 400), ({"first": RUN}, 400), ({"first": RUN, "second": "../latest"}, 404)]
+)
+def test_a_comparison_needs_two_runs_of_the_history(client, folder, query, status):
+    assert client.get("/lab/experiments/compare", query_string=query).status_code == status
+
+
 def test_report_is_a_file_to_share_drawn_anew(client, folder):
     assert client.get("/lab/experiments/runs/none/report.html").status_code == 404
     shutil.copy(FIGURES / "checkout-retries.json", folder / RUN / "result.json")
