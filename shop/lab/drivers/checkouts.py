@@ -25,7 +25,7 @@ from shop.lab.strict_model import StrictModel
 MAIL = "mail"
 MAX_CONCURRENT = 64
 POLL_EVERY_S = 0.5
-USUAL_MAIL_WAIT_S = 4.0
+USUAL_MAIL_WAIT_S = 3.0
 """Mean wait for the mails of an arm; most mails arrive at once."""
 
 

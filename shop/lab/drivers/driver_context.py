@@ -149,7 +149,8 @@ def fault_actions(store: StoreClient, planned: Sequence[ScheduledAction]) -> lis
 def scheduled_actions(begin_at: float, actions: Sequence[tuple[float, ArmAction]]) -> Iterator[None]:
     """Run actions at their due times in a thread, while the load runs in a process of its own.
 
-    An error of an action ends the schedule and is raised at the end of the block.
+    An action that is not due at the end of the block does not run. An error of an action ends the schedule and is
+    raised at the end of the block.
 
     Args:
         begin_at: when the load begins, on the monotonic clock.
@@ -160,7 +161,8 @@ def scheduled_actions(begin_at: float, actions: Sequence[tuple[float, ArmAction]
 
     def run() -> None:
         for at_s, action in sorted(actions, key=lambda pair: pair[0]):
-            if stopped.wait(max(0.0, begin_at + at_s - time.monotonic())):
+            early_s = begin_at + at_s - time.monotonic()
+            if early_s > 0 and stopped.wait(early_s):  # a due action runs, also if the load has ended meanwhile
                 return
             try:
                 action()
