@@ -4,7 +4,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +18,9 @@ WAITED_MS = 90
 TIMEOUT_S = 120
 LINKED = ("docs", "findings", "loadtests", "tests", "shop", "pyproject.toml")
 """Parts of the checkout that a reader's commands name. No block that a test runs changes them."""
-ANSWER = "y\n"
+ANSWER = b"y\n"
 """To each question of a command."""
+ANSWERS = 20
 TERMINAL = """
 set -E -o pipefail
 trap 'echo "$?: $BASH_COMMAND" >> "$FAILED"' ERR
@@ -89,19 +91,37 @@ def run_blocks(
     script = TERMINAL + SLOW_TERMINAL * slowly + f"echo '{NEXT}'\n".join(steps)
     failed = home / "failed"
     (home / "script").write_text(script)
-    done = subprocess.run(
-        ["bash", str(home / "script")],
-        input=ANSWER * 20,
-        cwd=home,
-        env={**os.environ, **stack.environment, "SHOP_EXERCISES_DIR": str(home / "exercises"), "FAILED": str(failed)},
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-    )
+    with _keyboard() as keyboard:
+        done = subprocess.run(
+            ["bash", str(home / "script")],
+            stdin=keyboard,
+            cwd=home,
+            env={
+                **os.environ,
+                **stack.environment,
+                "SHOP_EXERCISES_DIR": str(home / "exercises"),
+                "FAILED": str(failed),
+            },
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+        )
     lines = failed.read_text().splitlines() if failed.exists() else []
     return PageRun(
         done.stdout.split(f"{NEXT}\n"), done.stderr, [line for line in lines if not re.match("|".join(MAY_FAIL), line)]
     )
+
+
+@contextmanager
+def _keyboard() -> Iterator[int]:
+    """Yield the descriptor of a terminal at which each question is answered: commands ask only at a terminal."""
+    controller, terminal = os.openpty()
+    try:
+        os.write(controller, ANSWER * ANSWERS)
+        yield terminal
+    finally:
+        os.close(terminal)
+        os.close(controller)
 
 
 def _lay_out(home: Path, var: Path) -> None:
