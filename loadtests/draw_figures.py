@@ -147,7 +147,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the store ends with this process
     minutes = estimated_minutes(experiments)
     print(f"Experiments: {len(experiments)}, in about {minutes} minutes; a second try of one makes it longer.")
-    print(f"The machine's load is {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; other work disturbs the figures.")
+    print(
+        f"The machine's load is {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; other work disturbs the figures.",
+        flush=True,
+    )
     rejected: dict[str, str] = {}
     done: list[str] = []
     try:
