@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Literal
 
 import psycopg
@@ -70,7 +71,9 @@ class LoadReport:
         }
 
 
-def seed(settings: Settings, dataset: str, size: str, progress: LoadProgress | None = None) -> LoadReport:
+def seed(
+    settings: Settings, dataset: str, size: str, progress: LoadProgress | None = None, *, today: date | None = None
+) -> LoadReport:
     """Load a data set, or its missing steps, into the store's database.
 
     Args:
@@ -78,6 +81,7 @@ def seed(settings: Settings, dataset: str, size: str, progress: LoadProgress | N
         dataset: one of :data:`SIZES`.
         size: one of its sizes; ignored for a data set with one size.
         progress: receives the progress.
+        today: the day before which all generated dates are, to get the same rows on another day.
 
     Raises:
         ConfigurationError: the data set or the size does not exist, the schema is missing, the database holds another
@@ -95,11 +99,21 @@ def seed(settings: Settings, dataset: str, size: str, progress: LoadProgress | N
         from shop.datasets.complete_journey.plan import plan as complete_journey_plan  # its extra may not be installed
 
         plan = complete_journey_plan(settings)
-    return load(settings, dataset, size, plan, progress or SilentProgress())
+    return load(settings, dataset, size, plan, progress or SilentProgress(), today=today)
 
 
-def load(settings: Settings, dataset: str, size: str, plan: LoadPlan, progress: LoadProgress) -> LoadReport:
+def load(
+    settings: Settings,
+    dataset: str,
+    size: str,
+    plan: LoadPlan,
+    progress: LoadProgress,
+    *,
+    today: date | None = None,
+) -> LoadReport:
     """Run the steps of a plan that are not done yet.
+
+    A load that was killed goes on with its own day, so all rows are those of a load in one go.
 
     Raises:
         ConfigurationError: the schema is missing, or the database holds another data set.
@@ -119,7 +133,11 @@ def load(settings: Settings, dataset: str, size: str, plan: LoadPlan, progress: 
             row = connection.execute("SELECT report FROM datasets").fetchone()
             findings = tuple(SourceFinding(**entry) for entry in row[0]) if row else ()
             return LoadReport(dataset, size, 0, time.monotonic() - started, True, findings)
-        connection.execute("INSERT INTO datasets (name, size) VALUES (%s, %s) ON CONFLICT DO NOTHING", (dataset, size))
+        connection.execute(
+            "INSERT INTO datasets (name, size, started_at) VALUES (%s, %s, coalesce(%s::date::timestamp AT TIME ZONE"
+            " 'UTC', now())) ON CONFLICT DO NOTHING",
+            (dataset, size, today),
+        )
         rows = _run_steps(connection, plan, progress)
         findings = tuple(plan.findings())
         report = json.dumps([finding.to_json() for finding in findings])
@@ -228,10 +246,11 @@ def _run_steps(connection: Connection, plan: LoadPlan, progress: LoadProgress) -
     done = {name for (name,) in connection.execute("SELECT name FROM seed_steps").fetchall()}
     progress.start(0, 0)
     progress.step("reading the source")
-    rows_done = sum(step.rows for step in plan.steps if step.name in done)
-    progress.start(sum(step.rows for step in plan.steps), rows_done)
+    steps = plan.steps(_day_begun(connection))
+    rows_done = sum(step.rows for step in steps if step.name in done)
+    progress.start(sum(step.rows for step in steps), rows_done)
     total = 0
-    for step in plan.steps:
+    for step in steps:
         if step.name in done:
             continue
         progress.step(step.name)
@@ -240,3 +259,12 @@ def _run_steps(connection: Connection, plan: LoadPlan, progress: LoadProgress) -
             connection.execute("INSERT INTO seed_steps (name, rows) VALUES (%s, %s)", (step.name, rows))
         total += rows
     return total
+
+
+def _day_begun(connection: Connection) -> date:
+    """Return the day, in UTC, on which the load of this database was begun."""
+    row = connection.execute("SELECT (started_at AT TIME ZONE 'UTC')::date FROM datasets").fetchone()
+    if row is None:
+        raise RuntimeError("the data set has no row in the table datasets")
+    day: date = row[0]
+    return day

@@ -22,6 +22,7 @@ class LoadedDataset(ModelBase):
     report: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'::jsonb"))
     """The irregularities of the source: each with its number of rows and its treatment."""
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    """Its day, in UTC, is the day before which generated dates are."""
     completed_at: Mapped[datetime | None] = mapped_column()
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any, Protocol
 
 import psycopg
@@ -46,9 +47,12 @@ class LoadStep:
 class LoadPlan(Protocol):
     """A data set of one size, ready to be loaded."""
 
-    @property
-    def steps(self) -> Sequence[LoadStep]:
-        """All steps, in order."""
+    def steps(self, today: date) -> Sequence[LoadStep]:
+        """Return all steps, in order.
+
+        Args:
+            today: the day on which the load was begun. Generated dates are before it.
+        """
 
     def findings(self) -> Sequence[SourceFinding]:
         """The irregularities of the source."""

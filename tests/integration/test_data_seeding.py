@@ -2,6 +2,7 @@ import hashlib
 import signal
 import subprocess
 import sys
+from datetime import date
 
 import psycopg
 import pytest
@@ -24,8 +25,10 @@ from shop.stack.program import free_port
 
 pytestmark = pytest.mark.xdist_group("seeding")  # one process, one database that is seeded for all
 MADE_ANEW = {"password_hash"}
+TODAY = date(2027, 3, 1)
 KILLED = """
 import os, signal, sys
+from datetime import date
 from shop.datasets import loading
 from shop.datasets.progress import SilentProgress
 from shop.settings import load_settings
@@ -37,7 +40,7 @@ class Killed(SilentProgress):
         self.left -= self.at == sys.argv[1]
         if self.left == 0: os.kill(os.getpid(), signal.SIGKILL)
 
-loading.seed(load_settings(database_url=sys.argv[2]), "demo", "s", Killed())
+loading.seed(load_settings(database_url=sys.argv[2]), "demo", "s", Killed(), today=date.fromisoformat(sys.argv[4]))
 """
 
 
@@ -60,7 +63,7 @@ def query(url, statement):
 @pytest.fixture(scope="module")
 def seeded(new_database, settings):
     found = settings.model_copy(update={"database_url": new_database("seeded")})
-    loading.seed(found, "demo", "s")
+    loading.seed(found, "demo", "s", today=TODAY)
     return found
 
 
@@ -68,7 +71,8 @@ def seeded(new_database, settings):
 @pytest.mark.parametrize(("step", "word"), [("products from 1", 3), ("orders 0", 12)])
 def test_killed_load_resumes_to_the_same_rows(new_database, settings, seeded, step, word):
     url = new_database("killed")
-    killed = subprocess.run([sys.executable, "-c", KILLED, step, url, str(word)], timeout=120, check=False)
+    arguments = (step, url, str(word), TODAY.isoformat())
+    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], timeout=120, check=False)
     assert killed.returncode == -signal.SIGKILL
     half = settings.model_copy(update={"database_url": url})
     engine = build_engine(half)
@@ -76,7 +80,7 @@ def test_killed_load_resumes_to_the_same_rows(new_database, settings, seeded, st
     engine.dispose()
     assert query(url, "SELECT count(*) FROM orders") == [(0,)]
 
-    report = loading.seed(half, "demo", "s")
+    report = loading.seed(half, "demo", "s")  # on another day, with the dates of the day on which it was begun
 
     assert not report.already_there
     assert checksum(url) == checksum(seeded.database_url)
@@ -158,7 +162,10 @@ def test_there_is_as_much_of_everything_as_the_size_says(seeded):
         "SELECT order_id FROM order_events GROUP BY 1 HAVING max(version) <> count(*)",
         "SELECT e.order_id FROM order_events e JOIN order_events f ON f.order_id = e.order_id"
         " AND f.version = e.version + 1 WHERE f.recorded_at < e.recorded_at",
-        "SELECT id FROM orders WHERE created_at NOT BETWEEN '2025-01-01' AND '2026-01-01'",
+        "SELECT id FROM orders WHERE created_at NOT BETWEEN '2026-03-01Z' AND '2027-02-28 23:59:59Z'",
+        "SELECT order_id FROM order_events WHERE recorded_at >= '2027-03-01Z'",
+        "SELECT 1 WHERE (SELECT max(created_at) FROM reviews) NOT BETWEEN '2027-02-26Z' AND '2027-02-28 23:59:59Z'",
+        "SELECT id FROM products WHERE created_at >= '2027-03-01Z'",
     ],
 )
 def test_the_loaded_rows_never_contradict_each_other(seeded, never):

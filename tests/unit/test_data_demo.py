@@ -1,17 +1,21 @@
 import itertools
 import re
 from collections import Counter, defaultdict
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from shop.datasets.demo import assortment
-from shop.datasets.demo.calendar import START, OrderCalendar
+from shop.datasets.demo.calendar import OrderCalendar, end_before
 from shop.datasets.demo.category_placement import CategoryPlacement
+from shop.datasets.demo.customers import DemoCustomers
 from shop.datasets.demo.demand import DemoDemand
+from shop.datasets.demo.orders import DemoOrders
 from shop.datasets.demo.pricing import price_of, with_ending
 from shop.datasets.demo.products import DemoProducts
+from shop.datasets.demo.reviews import DemoReviews
 from shop.datasets.demo.seeded_random import SeededShuffle, generator, zipf, zipf_share
-from shop.datasets.demo.sizes import EPOCH, SIZES
+from shop.datasets.demo.sizes import SIZES
 from shop.datasets.slugs import slugify
 
 
@@ -104,14 +108,34 @@ def test_bestseller_has_recurring_companions(products):
     assert sum(count for _, count in together.most_common(6)) / together.total() > 0.2
 
 
-def test_order_times_ascend_within_a_year_and_peak_before_christmas():
-    calendar = OrderCalendar()
+@pytest.mark.parametrize("today", [date(2026, 1, 1), date(2027, 3, 1), date(2028, 2, 29)])
+def test_order_times_ascend_within_a_year_and_peak_before_christmas(today):
+    calendar = OrderCalendar(end_before(today))
     times = [calendar.at(number / 1_000) for number in range(1_000)]
     assert times == sorted(times)
-    assert times[0] >= START
-    assert times[-1] < EPOCH
+    assert datetime(today.year, today.month, today.day, tzinfo=UTC) - timedelta(days=365) <= times[0]
+    assert timedelta(0) < end_before(today) - times[-1] < timedelta(days=1)
     months = Counter(time.month for time in times)
-    assert months[11] > 1.4 * months[7]
+    assert months[11] > 1.2 * months[7]
+
+
+@pytest.mark.parametrize("friday", [date(2025, 11, 28), date(2026, 11, 27), date(2028, 11, 24)])
+def test_black_friday_is_the_day_after_the_fourth_thursday(friday):
+    calendar = OrderCalendar(end_before(friday + timedelta(days=20)))
+    days = Counter(calendar.at(number / 10_000).date() for number in range(10_000))
+    assert days.most_common(1)[0][0] == friday
+
+
+def test_dates_are_those_of_the_day_of_loading(products):
+    end = end_before(date(2027, 3, 1))
+    customers = DemoCustomers(SIZES["m"], demo_shopper=True)
+    reviews = DemoReviews(products, customers, SIZES["m"])
+    orders = DemoOrders(products, customers, DemoDemand(products, SIZES["m"]), OrderCalendar(end)).batch(7)
+    reviewed = [review[-1] for number in range(1, 400) for review in reviews.of(products[number], end)]
+    assert end - timedelta(days=3) < max(reviewed) < end
+    recorded = [event[-1] for event in orders.order_events]
+    assert end - timedelta(days=1) < max(recorded) < end
+    assert max(changed for *_, changed in orders.orders) < end
 
 
 def test_prices_end_as_price_tags_do():

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property, partial
 
 from shop.accounts.passwords import hash_password
@@ -46,9 +47,8 @@ class CompleteJourneyPlan:
     source: JourneyFiles
     demo_accounts: bool
 
-    @cached_property
-    def steps(self) -> Sequence[LoadStep]:
-        """All steps, in order."""
+    def steps(self, today: date) -> Sequence[LoadStep]:
+        """Return all steps, in order. The source has dates of its own."""
         sales, categories, products = self._sales, self._categories, self._products
         basket_reader = _BasketReader(self.source)
         steps = [

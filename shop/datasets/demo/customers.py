@@ -1,10 +1,10 @@
 """The customers of the demo store. They have invented nicknames and addresses."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from shop.datasets.demo.seeded_random import SeededShuffle, generator, zipf
-from shop.datasets.demo.sizes import EPOCH, DemoSize
+from shop.datasets.demo.sizes import DemoSize
 from shop.demo_accounts import SHOPPER
 
 MOODS = (
@@ -82,10 +82,10 @@ class DemoCustomers:
             "country": country,
         }
 
-    def joined_at(self, customer_id: int) -> datetime:
-        """Return the time the account was created, always before the generated year."""
+    def membership(self, customer_id: int) -> timedelta:
+        """Return for how long the account has existed, always longer than the generated year."""
         days = generator("joined", customer_id).random() * MEMBERSHIP_DAYS
-        return EPOCH - timedelta(days=365 + days)
+        return timedelta(days=365 + days)
 
     def buyer(self, draw: float) -> int:
         """Map a uniform draw from [0, 1) to the id of a customer who places an order."""

@@ -12,7 +12,6 @@ from shop.datasets.demo.customers import DemoCustomers
 from shop.datasets.demo.demand import DemoDemand
 from shop.datasets.demo.products import DemoProducts
 from shop.datasets.demo.seeded_random import generator
-from shop.datasets.demo.sizes import EPOCH
 from shop.datasets.plan import Connection, ReportRows, copy_orders
 from shop.datasets.rows import Event, OrderRows
 from shop.orders.events import (
@@ -86,23 +85,22 @@ class DemoOrders:
                 address=self.customers.address(customer.id),
                 placed_at=placed_at,
                 lines=[(product.id, product.title, quantity, product.price) for product, quantity in items],
-                events=_events(basket.status, placed_at, provider_id, random),
+                events=self._events(basket.status, placed_at, provider_id, random),
                 payment=(PAYMENT_STATUSES[basket.status], provider_id if is_charged else None),
             )
         return rows
 
-
-def _events(status: str, placed_at: datetime, provider_id: str, random: Random) -> list[Event]:
-    cause = CancellationCause.DECLINED if status == "cancelled" else CancellationCause.CUSTOMER
-    by_type = {
-        **CONSTANT_EVENTS,
-        "PaymentCharged": PaymentCharged(provider_id),
-        "OrderCancelled": OrderCancelled(cause),
-    }
-    events: list[Event] = []
-    now = placed_at
-    for event_type, (min_hours, max_hours) in EVENTS[status]:
-        # No event is later than the end of the generated year.
-        now = min(now + timedelta(seconds=2 + 3_600 * random.uniform(min_hours, max_hours)), EPOCH)
-        events.append((by_type[event_type], now))
-    return events
+    def _events(self, status: str, placed_at: datetime, provider_id: str, random: Random) -> list[Event]:
+        cause = CancellationCause.DECLINED if status == "cancelled" else CancellationCause.CUSTOMER
+        by_type = {
+            **CONSTANT_EVENTS,
+            "PaymentCharged": PaymentCharged(provider_id),
+            "OrderCancelled": OrderCancelled(cause),
+        }
+        events: list[Event] = []
+        now = placed_at
+        for event_type, (min_hours, max_hours) in EVENTS[status]:
+            # No event is later than the generated year.
+            now = min(now + timedelta(seconds=2 + 3_600 * random.uniform(min_hours, max_hours)), self.calendar.last)
+            events.append((by_type[event_type], now))
+        return events

@@ -3,14 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 
 from shop.datasets.demo.assortment import DemoAssortment
 from shop.datasets.demo.category_placement import CategoryPlacement
 from shop.datasets.demo.pricing import price_of
 from shop.datasets.demo.seeded_random import SeededShuffle, generator, zipf_share
-from shop.datasets.demo.sizes import EPOCH, DemoSize
+from shop.datasets.demo.sizes import DemoSize
 from shop.datasets.slugs import slugify
 
 OPENINGS: Sequence[str] = (
@@ -135,10 +135,10 @@ class DemoProducts:
             return random.randrange(1, 6)
         return int(random.lognormvariate(3.8, 0.7)) + 6
 
-    def created_at(self, product_id: int) -> datetime:
-        """Return the time a product was added to the catalogue."""
+    def age(self, product_id: int) -> timedelta:
+        """Return for how long a product has been in the catalogue, at least one second."""
         age = generator("created", product_id).random()
-        return EPOCH - timedelta(seconds=int(age * CATALOGUE_AGE_DAYS * 86_400) + 1)
+        return timedelta(seconds=int(age * CATALOGUE_AGE_DAYS * 86_400) + 1)
 
     def _words(self, product_id: int) -> list[str]:
         category_index = self.category(product_id)

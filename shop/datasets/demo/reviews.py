@@ -1,13 +1,13 @@
 """The reviews of the demo store. Ratings have the J-shaped distribution of real shops: most are good, some are bad."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 from shop.datasets.demo.customers import DemoCustomers
 from shop.datasets.demo.products import DemoProduct, DemoProducts
 from shop.datasets.demo.seeded_random import SeededShuffle, generator
-from shop.datasets.demo.sizes import EPOCH, DemoSize
+from shop.datasets.demo.sizes import DemoSize
 from shop.datasets.rows import Row
 
 CURVES: Sequence[Sequence[float]] = (
@@ -99,16 +99,16 @@ class DemoReviews:
         curve = random.choices(CURVES, CURVE_SHARES)[0]
         return random.choices((5, 4, 3, 2, 1), curve, k=count)
 
-    def of(self, product: DemoProduct) -> Iterator[Row]:
-        """Yield the rows of a product's reviews, without ids."""
+    def of(self, product: DemoProduct, end: datetime) -> Iterator[Row]:
+        """Yield the rows of a product's reviews, without ids, all written before ``end``."""
         random = generator("reviews", product.id)
         authors = SeededShuffle(self._customers.count, salt=product.id % 1_000)
         first = random.randrange(self._customers.count)
-        created_at = self._products.created_at(product.id)
+        for_sale_s = self._products.age(product.id).total_seconds()
         for index, rating in enumerate(self.ratings(product.id)):
             author = self._customers[authors(first + index) + 1]
-            age = (EPOCH - created_at).total_seconds() * random.random() ** 1.5  # recent reviews are more frequent
-            written_at = EPOCH - timedelta(seconds=int(age))
+            age_s = max(1, int(for_sale_s * random.random() ** 1.5))  # recent reviews are more frequent
+            written_at = end - timedelta(seconds=age_s)
             yield (product.id, author.id, author.name, rating, self._body(product, rating, random), written_at)
 
     def _body(self, product: DemoProduct, rating: int, random: Random) -> str:

@@ -2,11 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from types import MappingProxyType
-
-EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
-"""The end of the generated year. It is fixed, so the rows are always the same."""
 
 
 @dataclass(frozen=True)
