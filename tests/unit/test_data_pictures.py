@@ -7,8 +7,13 @@ import pytest
 
 from shop.catalog.pictures import drawing as pictures
 from shop.catalog.pictures.drawing import draw, drawing_version, motifs, picture_url
+from shop.catalog.pictures.motifs import clothes, devices, gadgets
+from shop.catalog.pictures.motifs.nouns import NOUNS, drawing_of
 from shop.datasets.complete_journey import categories
 from shop.datasets.demo import assortment
+from shop.datasets.demo.products import DemoProducts
+from shop.datasets.demo.sizes import SIZES
+from shop.datasets.slugs import slugify
 
 SLUGS = [f"tidewick-everyday-stoneware-mug-{number}" for number in range(40)]
 
@@ -33,6 +38,36 @@ def test_cookware_has_the_outline_its_title_names():
     titles = {re.search("<title>(.*)</title>", draw("pan", f"hardy-copper-{noun}-24-cm"))[1] for noun in nouns}
     assert titles == {f"Drawing of a {noun.replace('-', ' ')}" for noun in nouns}
     assert "Drawing of a pan" in draw("pan", "hardy-copper-lid")
+
+
+def test_every_noun_of_the_data_has_a_listed_drawing():
+    asked = {(category.motif, slugify(noun)) for category in assortment.load().categories for noun in category.nouns}
+    listed = [
+        (motif, noun) for motif, drawings in NOUNS.items() for nouns in drawings.values() for noun in nouns.split()
+    ]
+    assert asked == set(listed)
+    assert len(set(listed)) == len(listed)
+
+
+def test_last_and_longest_noun_of_the_slug_decides():
+    assert drawing_of("camera", "kite-pocket-camera-bag-black") is clothes.satchel
+    assert drawing_of("camera", "lens-and-co-camera-black") is devices.camera
+    assert drawing_of("phone", "pebblewave-slim-magnetic-car-mount-sand") is gadgets.car_mount
+    assert drawing_of("phone", "a-thing-without-a-noun") is None
+    assert drawing_of("no-such", "a-car-mount") is None
+
+
+def test_pictures_of_generated_products_are_small_and_well_formed():
+    products = DemoProducts(assortment.load(), SIZES["s"])
+    for number in range(1, products.count + 1):
+        product = products[number]
+        motif = products.assortment.categories[product.category].motif
+        assert drawing_of(motif, product.slug) is not None, product.slug
+    for motif, drawings in NOUNS.items():
+        for nouns in drawings.values():
+            svg = draw(motif, f"a-{nouns.split()[0]}")
+            ElementTree.fromstring(svg)  # noqa: S314 - our own
+            assert len(svg.encode()) < 3_500, nouns
 
 
 def test_an_unknown_motif_is_drawn_as_a_parcel():

@@ -1,7 +1,7 @@
 """Draws a picture of each product as SVG. The same slug always gives the same picture. Pure.
 
-A motif decides the drawn object; the product's slug is the seed of colours and variants. If one of the last three words
-of the slug is the name of a colour, the object has that colour.
+The noun in the product's slug decides the drawn object, else the motif of its category. The slug is the seed of
+colours and variants. If one of the last three words of the slug is the name of a colour, the object has that colour.
 """
 
 import hashlib
@@ -13,7 +13,6 @@ from pathlib import Path
 from random import Random
 from types import MappingProxyType
 
-from shop.catalog.pictures.motifs import FALLBACK, MOTIFS, motif_for
 from shop.catalog.pictures.motifs.pen import PicturePen, circle, ellipse, rect, shape
 from shop.web.folder_hash import HASH_CHARS
 
@@ -46,6 +45,8 @@ PNG_PX = 600
 
 def motifs() -> Sequence[str]:
     """Return the names of all motifs."""
+    from shop.catalog.pictures.motifs.choice import MOTIFS
+
     return tuple(MOTIFS)
 
 
@@ -72,6 +73,9 @@ def draw(motif: str, seed: str) -> str:
     Returns:
         An SVG document of less than three kilobytes.
     """
+    # Imported here, so that a process that only links pictures, such as the worker, does not load the drawings.
+    from shop.catalog.pictures.motifs.choice import FALLBACK, MOTIFS, motif_for
+
     name = motif if motif in MOTIFS else FALLBACK
     random = Random(zlib.crc32(f"{name}/{seed}".encode()))
     free = (random.choice(HUES) + random.random() * 14, 32 + random.random() * 20, 48 + random.random() * 14)

@@ -7,24 +7,20 @@ WOOD = "#b98a5b"
 
 
 def plant(pen: PicturePen) -> str:
-    """A plant in a pot."""
-    green, deep = pen.pick(*GREENS), "#3f6f52"
+    """A plant with broad leaves, in a pot."""
+    green, deep, count = pen.pick(*GREENS), "#3f6f52", pen.between(4, 7)
     leaves = "".join(
         turned(
             ellipse(200, 150, pen.between(17, 27), 62, green if n % 2 else deep), -60 + n * 120 / (count - 1), 200, 222
         )
-        for count in (pen.between(4, 7),)
         for n in range(count)
     )
-    blades = "".join(
-        shape(
-            f"M{172 + n * 14} 222q{-30 + n * 14}-80 {-20 + n * 12}-{pen.between(104, 150)}q20 60 24 150z",
-            green if n % 2 else deep,
-        )
-        for n in range(4)
-    )
-    vessel = shape("M144 216h112l-14 86h-84z", pen.main) + rect(136, 204, 128, 24, pen.dark, 6)
-    return pen.pick(leaves, blades) + vessel
+    return leaves + planter(pen)
+
+
+def planter(pen: PicturePen) -> str:
+    """The pot in which a plant stands."""
+    return shape("M144 216h112l-14 86h-84z", pen.main) + rect(136, 204, 128, 24, pen.dark, 6)
 
 
 def pot(pen: PicturePen) -> str:
@@ -49,12 +45,15 @@ def pot(pen: PicturePen) -> str:
 
 
 def seeds(pen: PicturePen) -> str:
-    """A packet of seeds."""
-    packet = rect(124, 84, 152, 218, pen.paper, 6) + rect(124, 84, 152, 46, pen.main, 6)
+    """A packet of seeds, with a flower on it."""
     petals = "".join(turned(ellipse(200, 176, 13, 26, pen.accent), n * 60, 200, 204) for n in range(6))
-    flower = line("M200 210v74", "#6f9f6a", 7) + petals + circle(200, 204, 14, pen.main)
-    tomato = circle(200, 220, 42, pen.accent) + shape("M200 184l10 12 18-4-12 16h-32l-12-16 18 4z", "#6f9f6a")
-    return turned(packet + pen.pick(flower, tomato), pen.between(-8, 8))
+    return packet(pen, line("M200 210v74", "#6f9f6a", 7) + petals + circle(200, 204, 14, pen.main))
+
+
+def packet(pen: PicturePen, picture: str) -> str:
+    """A packet with a picture on it."""
+    paper = rect(124, 84, 152, 218, pen.paper, 6) + rect(124, 84, 152, 46, pen.main, 6)
+    return turned(paper + picture, pen.between(-8, 8))
 
 
 def flower(pen: PicturePen) -> str:
@@ -70,33 +69,20 @@ def flower(pen: PicturePen) -> str:
 
 
 def trowel(pen: PicturePen) -> str:
-    """A trowel or a small fork."""
-    handle = rect(184, 74, 32, 104, WOOD, 14) + rect(188, 168, 24, 26, pen.dark, 4)
+    """A trowel."""
     blade = shape("M152 194h96q4 70-48 116q-52-46-48-116z", pen.main) + line("M200 208v72", pen.light, 6)
-    fork = line("M200 190v30M158 300v-60q0-20 42-20t42 20v60M200 220v84", pen.main, 13)
-    return turned(handle + pen.pick(blade, fork), pen.between(-28, 28))
+    return turned(short_handle(pen) + blade, pen.between(-28, 28))
+
+
+def short_handle(pen: PicturePen) -> str:
+    """The handle of a tool for one hand."""
+    return rect(184, 74, 32, 104, WOOD, 14) + rect(188, 168, 24, 26, pen.dark, 4)
 
 
 def tool(pen: PicturePen) -> str:
-    """A hammer, a spanner or a saw."""
-    hammer = (
-        rect(187, 130, 26, 176, pen.main, 10)
-        + rect(126, 90, 118, 50, pen.dark, 10)
-        + shape("M244 96q44 4 54 38l-54-4z", pen.dark)
-    )
-    spanner = (
-        line("M200 150v120", pen.main, 30)
-        + shape("M160 84v40l40 32 40-32v-40l-20 34h-40z", pen.main)
-        + circle(200, 282, 32, pen.main)
-        + circle(200, 282, 14, pen.paper)
-    )
-    driver = (
-        rect(178, 80, 44, 104, pen.main, 18)
-        + line("M190 96v70M210 96v70", pen.light, 5)
-        + rect(193, 184, 14, 100, "#b9c2c8")
-        + rect(188, 282, 24, 18, "#8e999f", 3)
-    )
-    return turned(pen.pick(hammer, spanner, driver), pen.between(-40, 40))
+    """A hammer."""
+    head = rect(126, 90, 118, 50, pen.dark, 10) + shape("M244 96q44 4 54 38l-54-4z", pen.dark)
+    return turned(rect(187, 130, 26, 176, pen.main, 10) + head, pen.between(-30, 30))
 
 
 def tent(pen: PicturePen) -> str:
@@ -129,38 +115,13 @@ def bicycle(pen: PicturePen) -> str:
 
 
 def ball(pen: PicturePen) -> str:
-    """A ball."""
-    whole = circle(200, 206, 96, pen.main)
-    football = shape("M200 158l46 34-18 54h-56l-18-54z", pen.dark) + line(
-        "M200 158v-46M246 192l44-14M228 246l28 38M172 246l-28 38M154 192l-44-14", pen.dark, 7
-    )
-    seams = line("M104 206h192M200 110v192M132 138q50 68 0 136M268 138q-50 68 0 136", pen.dark, 7)
-    beach = shape(
-        "M200 206V110A96 96 0 0 1 283 158zM200 206L283 254A96 96 0 0 1 200 302zM200 206L117 254A96 96 0 0 1 117 158z",
-        pen.light,
-    ) + circle(200, 206, 15, pen.accent)
-    return whole + pen.pick(football, seams, beach)
+    """A football."""
+    seams = line("M200 158v-46M246 192l44-14M228 246l28 38M172 246l-28 38M154 192l-44-14", pen.dark, 7)
+    return circle(200, 206, 96, pen.main) + shape("M200 158l46 34-18 54h-56l-18-54z", pen.dark) + seams
 
 
 def dumbbell(pen: PicturePen) -> str:
-    """A dumbbell, a kettlebell or a rolled mat."""
-    bar = (
-        rect(130, 206, 140, 22, pen.dark, 8)
-        + rect(92, 160, 36, 114, pen.main, 10)
-        + rect(272, 160, 36, 114, pen.main, 10)
-        + rect(74, 186, 22, 62, pen.accent, 8)
-        + rect(304, 186, 22, 62, pen.accent, 8)
-    )
-    kettle = (
-        line("M160 186q-16-80 40-80t40 80", pen.dark, 22)
-        + circle(200, 234, 68, pen.main)
-        + circle(200, 234, 28, pen.light)
-    )
-    mat = (
-        rect(96, 214, 208, 78, pen.main, 39)
-        + circle(136, 253, 39, pen.dark)
-        + circle(136, 253, 25, pen.main)
-        + circle(136, 253, 11, pen.dark)
-        + rect(226, 214, 20, 78, pen.accent)
-    )
-    return pen.pick(bar, kettle, mat)
+    """A dumbbell."""
+    inner = rect(92, 160, 36, 114, pen.main, 10) + rect(272, 160, 36, 114, pen.main, 10)
+    outer = rect(74, 186, 22, 62, pen.accent, 8) + rect(304, 186, 22, 62, pen.accent, 8)
+    return rect(130, 206, 140, 22, pen.dark, 8) + inner + outer

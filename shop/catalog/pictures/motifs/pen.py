@@ -3,6 +3,7 @@
 The canvas is 400 by 400. The ground is at y = 300, and objects stand on it around x = 200.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
@@ -37,6 +38,10 @@ class PicturePen:
     def between(self, low: int, high: int) -> int:
         """Choose a length between two limits."""
         return low + int(self.random.random() * (high - low + 1))
+
+
+Motif = Callable[[PicturePen], str]
+"""Draws a thing: the elements of an SVG document."""
 
 
 def rect(x: float, y: float, width: float, height: float, fill: str, corner: float = 0) -> str:

@@ -19,27 +19,19 @@ def blocks(pen: PicturePen) -> str:
 
 
 def bear(pen: PicturePen) -> str:
-    """A soft toy with ears of its own."""
-    ears = pen.pick(
-        circle(146, 106, 27, pen.main)
-        + circle(254, 106, 27, pen.main)
-        + circle(146, 106, 14, pen.light)
-        + circle(254, 106, 14, pen.light),
-        ellipse(166, 82, 19, 54, pen.main)
-        + ellipse(234, 82, 19, 54, pen.main)
-        + ellipse(166, 84, 9, 36, pen.light)
-        + ellipse(234, 84, 9, 36, pen.light),
-        shape("M132 140l4-62 54 36zM268 140l-4-62-54 36z", pen.main),
-    )
-    body = (
-        ellipse(200, 254, 70, 54, pen.main)
-        + ellipse(200, 262, 38, 34, pen.light)
-        + circle(140, 290, 22, pen.main)
-        + circle(260, 290, 22, pen.main)
-    )
-    face = circle(200, 154, 66, pen.main) + ellipse(200, 174, 32, 24, pen.light) + ellipse(200, 164, 10, 7, pen.dark)
-    eyes = circle(174, 142, 7, pen.dark) + circle(226, 142, 7, pen.dark) + line("M200 172v10", pen.dark, 4)
-    return ears + body + face + eyes + pen.pick(shape("M200 218l-30-16v32zM200 218l30-16v32z", pen.accent), "")
+    """A bear of cloth."""
+    ears = "".join(circle(x, 106, 27, pen.main) + circle(x, 106, 14, pen.light) for x in (146, 254))
+    nose = ellipse(200, 174, 32, 24, pen.light) + ellipse(200, 164, 10, 7, pen.dark) + line("M200 172v10", pen.dark, 4)
+    bow = shape("M200 218l-30-16v32zM200 218l30-16v32z", pen.accent)
+    return soft_toy(pen, ears, nose) + pen.pick(bow, "")
+
+
+def soft_toy(pen: PicturePen, ears: str, nose: str) -> str:
+    """An animal of cloth with ears and a nose of its own."""
+    body = ellipse(200, 254, 70, 54, pen.main) + ellipse(200, 262, 38, 34, pen.light)
+    feet = circle(140, 290, 22, pen.main) + circle(260, 290, 22, pen.main)
+    eyes = circle(174, 142, 7, pen.dark) + circle(226, 142, 7, pen.dark)
+    return ears + body + feet + circle(200, 154, 66, pen.main) + nose + eyes
 
 
 def puzzle(pen: PicturePen) -> str:
@@ -74,25 +66,11 @@ def dice(pen: PicturePen) -> str:
 
 
 def paw(pen: PicturePen) -> str:
-    """A bowl, a bone or a ball for the dog."""
-    print_ = ellipse(200, 246, 28, 22, pen.paper) + "".join(
-        circle(x, y, 11, pen.paper) for x, y in ((166, 222), (188, 206), (212, 206), (234, 222))
-    )
-    bowl = (
-        shape("M92 204h216l-26 98h-164z", pen.main)
-        + ellipse(200, 204, 108, 22, pen.dark)
-        + ellipse(200, 200, 84, 16, pen.accent)
-        + f'<g transform="translate(50 68) scale(.75)">{print_}</g>'
-    )
-    bone = rect(132, 184, 136, 44, pen.main, 12) + "".join(
-        circle(x, y, 32, pen.main) for x in (126, 274) for y in (182, 230)
-    )
-    lead = (
-        f'<circle cx="200" cy="206" r="80" fill="none" stroke="{pen.main}" stroke-width="24"/>'
-        + rect(184, 272, 32, 32, "#d8b35c", 6)
-        + circle(200, 312, 20, pen.accent)
-    )
-    return pen.pick(bowl, turned(bone, pen.between(-30, 30), 200, 206), lead)
+    """A bowl with a paw on it."""
+    toes = "".join(circle(x, y, 11, pen.paper) for x, y in ((166, 222), (188, 206), (212, 206), (234, 222)))
+    print_ = ellipse(200, 246, 28, 22, pen.paper) + toes
+    bowl = shape("M92 204h216l-26 98h-164z", pen.main) + ellipse(200, 204, 108, 22, pen.dark)
+    return bowl + ellipse(200, 200, 84, 16, pen.accent) + f'<g transform="translate(50 68) scale(.75)">{print_}</g>'
 
 
 def cat(pen: PicturePen) -> str:

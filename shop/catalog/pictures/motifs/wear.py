@@ -18,13 +18,11 @@ def shirt(pen: PicturePen) -> str:
 
 
 def trousers(pen: PicturePen) -> str:
-    """A pair of trousers, or shorts."""
-    end = pen.pick(304, 304, 230)
-    legs = shape(f"M138 90h124l20 {end - 90}h-58l-24-{end - 180}-24 {end - 180}h-58z", pen.main)
+    """A pair of trousers."""
+    legs = shape("M138 90h124l20 214h-58l-24-124-24 124h-58z", pen.main)
     belt = rect(136, 86, 128, 24, pen.dark, 4) + rect(190, 86, 20, 24, pen.accent, 3)
-    return (
-        legs + belt + line("M150 122q4 26-14 34M250 122q-4 26 14 34", pen.light, 5) + line("M200 112v40", pen.dark, 4)
-    )
+    pockets = line("M150 122q4 26-14 34M250 122q-4 26 14 34", pen.light, 5)
+    return legs + belt + pockets + line("M200 112v40", pen.dark, 4)
 
 
 def jumper(pen: PicturePen) -> str:
@@ -37,25 +35,22 @@ def jumper(pen: PicturePen) -> str:
 
 
 def shoe(pen: PicturePen) -> str:
-    """A shoe from the side, low or high."""
+    """A low shoe from the side."""
     low = shape("M92 208q34 14 62-20l24-4q44 56 112 66q24 6 24 34h-222z", pen.main)
-    high = shape("M96 120h86q-4 70 34 102q50 10 86 26q14 8 12 36h-218z", pen.main) + rect(92, 112, 94, 22, pen.dark, 8)
-    sole = rect(84, 278, 236, 24, pen.paper, 10) + rect(84, 290, 236, 12, pen.dark, 6)
     laces = line("M170 214l20-12M190 234l20-14M214 250l18-16", pen.paper, 7)
-    return pen.pick(low, high) + shape("M244 240q70 6 70 44h-60z", pen.accent) + laces + sole
+    return low + shape("M244 240q70 6 70 44h-60z", pen.accent) + laces + sole(pen)
+
+
+def sole(pen: PicturePen) -> str:
+    """The sole of a shoe or boot."""
+    return rect(84, 278, 236, 24, pen.paper, 10) + rect(84, 290, 236, 12, pen.dark, 6)
 
 
 def bag(pen: PicturePen) -> str:
-    """A bag with handles."""
+    """A bag with two handles."""
     handles = line("M150 170q0-84 50-84t50 84", pen.dark, 11)
-    tote = shape("M112 160h176l16 140h-208z", pen.main)
-    satchel = rect(100, 160, 200, 140, pen.main, 22) + shape(
-        "M100 182q0-22 22-22h156q22 0 22 22v26q-100 50-200 0z", pen.dark
-    )
-    detail = pen.pick(
-        rect(150, 210, 100, 64, pen.light, 8), circle(200, 228, 22, pen.accent), line("M112 196h178", pen.light, 10)
-    )
-    return handles + pen.pick(tote + detail, satchel + rect(188, 216, 24, 30, pen.accent, 5))
+    pocket = pen.pick(rect(150, 210, 100, 64, pen.light, 8), circle(200, 228, 22, pen.accent))
+    return handles + shape("M112 160h176l16 140h-208z", pen.main) + pocket
 
 
 def backpack(pen: PicturePen) -> str:
@@ -71,19 +66,11 @@ def backpack(pen: PicturePen) -> str:
 
 
 def gem(pen: PicturePen) -> str:
-    """A ring, or a pendant on its chain."""
-    stone = shape("M160 120h80l30 36-70 76-70-76z", pen.main) + shape(
-        "M160 120l14 36-44 0zM240 120l-14 36 44 0z", pen.light
-    )
-    stone += shape("M174 156h52l-26 76z", pen.accent)
+    """A ring with a stone."""
+    stone = shape("M160 120h80l30 36-70 76-70-76z", pen.main) + shape("M174 156h52l-26 76z", pen.accent)
+    stone += shape("M160 120l14 36-44 0zM240 120l-14 36 44 0z", pen.light)
     ring = '<circle cx="200" cy="246" r="58" fill="none" stroke="#d8b35c" stroke-width="14"/>'
-    chain = line("M110 60q20 90 90 100q70-10 90-100", "#d8b35c", 5)
-    small = f'<g transform="translate(60 60) scale(.7)">{stone}</g>'
-    return pen.pick(
-        ring + f'<g transform="translate(50 40) scale(.75)">{stone}</g>',
-        chain + f'<g transform="translate(0 50)">{stone}</g>',
-        chain + circle(200, 200, 36, pen.main) + small,
-    )
+    return ring + f'<g transform="translate(50 40) scale(.75)">{stone}</g>'
 
 
 def watch(pen: PicturePen) -> str:
@@ -101,16 +88,10 @@ def watch(pen: PicturePen) -> str:
 
 
 def pump(pen: PicturePen) -> str:
-    """A bottle with a pump, or a pot of cream."""
-    bottle = (
-        rect(146, 166, 108, 136, pen.main, 18)
-        + rect(182, 136, 36, 32, pen.dark, 4)
-        + line("M200 138v-24h-44", pen.dark, 13)
-    )
-    pot = rect(116, 196, 168, 106, pen.main, 20) + rect(110, 158, 180, 46, pen.dark, 10)
+    """A bottle with a pump."""
+    head = rect(182, 136, 36, 32, pen.dark, 4) + line("M200 138v-24h-44", pen.dark, 13)
     label = pen.pick(rect(164, 206, 72, 66, pen.paper, 6), circle(200, 242, 32, pen.paper))
-    leaf = shape("M186 254q0-36 34-38q0 38-34 38z", pen.accent)
-    return pen.pick(bottle, bottle, pot) + label + leaf
+    return head + rect(146, 166, 108, 136, pen.main, 18) + label + shape("M186 254q0-36 34-38q0 38-34 38z", pen.accent)
 
 
 def perfume(pen: PicturePen) -> str:
@@ -133,19 +114,15 @@ def perfume(pen: PicturePen) -> str:
 
 
 def brush(pen: PicturePen) -> str:
-    """A shaving brush, or a comb and a razor."""
-    bristles = shape("M146 190q-14-80 54-100q68 20 54 100z", pen.light) + line(
-        "M180 180l-8-66M200 180v-76M220 180l8-66", pen.dark, 3
+    """A shaving brush."""
+    hairs = line("M180 180l-8-66M200 180v-76M220 180l8-66", pen.dark, 3)
+    handle = shape("M150 186h100l-16 40q30 40 10 76h-88q-20-36 10-76z", pen.main)
+    return (
+        shape("M146 190q-14-80 54-100q68 20 54 100z", pen.light)
+        + hairs
+        + handle
+        + rect(150, 182, 100, 16, "#d8b35c", 6)
     )
-    handle = shape("M150 186h100l-16 40q30 40 10 76h-88q-20-36 10-76z", pen.main) + rect(
-        150, 182, 100, 16, "#d8b35c", 6
-    )
-    razor = (
-        rect(138, 98, 124, 34, pen.dark, 10)
-        + rect(146, 128, 108, 10, pen.paper)
-        + rect(188, 138, 24, 164, pen.main, 12)
-    )
-    return pen.pick(bristles + handle, turned(razor, pen.between(-18, 18)))
 
 
 def medicine(pen: PicturePen) -> str:
