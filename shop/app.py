@@ -36,7 +36,7 @@ from shop.database.transactions import Database
 from shop.errors import ConfigurationError
 from shop.lab_console import experiments_pages, faults_api, lab_api, switches_api
 from shop.lab_console import pages as lab_pages
-from shop.lab_console.docs_pages import create_docs_pages
+from shop.lab_console.docs_pages import create_docs_pages, site_folder
 from shop.lab_console.live_middleware import LiveFiguresMiddleware
 from shop.lab_console_wiring import build_experiments_page, build_lab_console
 from shop.orders import admin as orders_admin
@@ -107,7 +107,7 @@ def create_app(runtime: ProcessRuntime) -> OpenAPI:
         app.register_api(faults_api.create_api(lab_console))
         app.register_api(lab_api.create_api(lab_console))
         app.register_blueprint(lab_pages.create_pages(lab_console))
-        app.register_blueprint(create_docs_pages(settings.var_dir / "docs"))
+        app.register_blueprint(create_docs_pages(site_folder(settings.var_dir)))
         app.register_blueprint(experiments_pages.create_pages(build_experiments_page(runtime.settings)))
     _register_accounts(app, demo_accounts=settings.is_lab)
     _register_cart(app)

@@ -7,14 +7,13 @@ from flask.typing import ResponseReturnValue
 
 from shop.errors import ConfigurationError
 from shop.lab_console import docs_pages, faults_api, page_state, switch_guide, switches_api
-from shop.lab_console.request_pages import add_request_pages
+from shop.lab_console.request_pages import add_request_pages, without_own_requests
 from shop.lab_console.services import LabConsoleServices
 from shop.lab_orders import LabOrder, load_order
 from shop.patterns.observability import recent_requests
-from shop.switches.parameters import parse_number
 from shop.web.private_response import NO_STORE_HEADERS
 
-SHOWN_REQUESTS = 20
+SHOWN_REQUESTS = 6
 SHOWN_MAILS = 20
 SHOWN_NOTES = 3
 RECENT_REQUESTS = 200
@@ -23,7 +22,7 @@ RECENT_REQUESTS = 200
 
 def create_pages(services: LabConsoleServices) -> Blueprint:
     """Build the routes."""
-    logs = services.settings.log_dir
+    logs, site = services.settings.log_dir, docs_pages.site_folder(services.settings.var_dir)
     pages = Blueprint("lab", __name__, url_prefix="/lab", template_folder="templates")
     add_request_pages(pages, services)
 
@@ -42,18 +41,18 @@ def create_pages(services: LabConsoleServices) -> Blueprint:
             "lab/index.html",
             wall=request.args.get("wall"),
             chapters=chapters,
-            changed=page_state.changed_settings(chapters.values(), services.changed_parameters(), faults),
+            changed=page_state.changed_settings(chapters.values(), faults),
             attempts=services.attempt_reports(),
             shown_notes=SHOWN_NOTES,
             faults=faults,
             figures=services.summarise(),
             state=live["state"],
             order=services.orders.report(),
-            has_docs=(services.settings.var_dir / "docs" / docs_pages.INDEX).is_file(),
+            has_docs=docs_pages.is_built(site),
             stamp=page_state.stamp(live["state"]),
             recent=recent,
             layers=page_state.share_layers(dict(recent.answered_by)),
-            requests=last[:SHOWN_REQUESTS],
+            requests=without_own_requests(last)[:SHOWN_REQUESTS],
         )
         return page, NO_STORE_HEADERS
 
@@ -69,17 +68,18 @@ def create_pages(services: LabConsoleServices) -> Blueprint:
         except ConfigurationError as error:  # a damaged file of progress must not hide the reason
             fault = str(error)
         in_force = [report for report in services.attempt_reports() if report.since]
-        page = render_template("lab/exercises.html", map=exercise_map, fault=fault, in_force=in_force)
+        page = render_template(
+            "lab/exercises.html",
+            map=exercise_map,
+            fault=fault,
+            in_force=in_force,
+            has_docs=docs_pages.is_built(site),
+        )
         return page, NO_STORE_HEADERS
 
     @pages.post("/switches/<name>")
     def set_switch(name: str) -> ResponseReturnValue:
         services.set_switch(name, request.form.get("value", ""))
-        return back()
-
-    @pages.post("/parameters/<name>")
-    def set_parameter(name: str) -> ResponseReturnValue:
-        services.set_parameter(name, parse_number(name, request.form.get("value", "")))
         return back()
 
     @pages.post("/faults/<name>")

@@ -1,5 +1,8 @@
 """The pages below ``/lab/requests``: the last requests, and the way of one through all processes."""
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -11,7 +14,7 @@ from shop.web.private_response import NO_STORE_HEADERS
 
 SHOWN_REQUESTS, SEARCHED_REQUESTS = 100, 1_000
 OWN_PATHS = ("/lab", "/api/v1/lab")
-"""They are left out of the list, so that watching does not fill it."""
+"""They are left out of the lists, so that watching does not fill them."""
 NOT_FOUND = 404
 
 
@@ -24,7 +27,7 @@ def add_request_pages(pages: Blueprint, services: LabConsoleServices) -> None:
         if sought := request.args.get("id", "").strip():
             return redirect(url_for("lab.request_timeline", request_id=sought), 303)
         lines = recent_requests.last_requests(logs / "web.jsonl", logs / "edge.jsonl", SEARCHED_REQUESTS)
-        shown = [line for line in lines if not str(line["path"]).startswith(OWN_PATHS)][:SHOWN_REQUESTS]
+        shown = without_own_requests(lines)[:SHOWN_REQUESTS]
         return render_template("lab/requests.html", requests=shown), NO_STORE_HEADERS
 
     @pages.get("/requests/<request_id>")
@@ -37,3 +40,8 @@ def add_request_pages(pages: Blueprint, services: LabConsoleServices) -> None:
             mails=services.mails_with_ids(timeline.mails) if timeline.mails else (),
         )
         return page, 200 if timeline.steps else NOT_FOUND, NO_STORE_HEADERS
+
+
+def without_own_requests(lines: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the lines of the log that are not those of the lab's own pages."""
+    return [line for line in lines if not str(line["path"]).startswith(OWN_PATHS)]

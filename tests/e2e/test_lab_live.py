@@ -21,7 +21,8 @@ def lab(page: Page, store: Store):
 
 
 def test_figures_bar_and_first_switches_are_on_the_first_screen(lab: Page):
-    for selector in ("[data-figure=waiting]", ".answers", "[data-rate=shop-shared]", "[data-switch='cache.local']"):
+    seen = ("[data-figure=waiting]", ".lab__live .answers", "[data-rate=shop-shared]")
+    for selector in (*seen, ".lab__load .button", "[data-switch='cache.local']"):
         box = lab.locator(selector).first.bounding_box()
         assert box is not None, selector
         assert box["y"] + box["height"] <= 800, selector
@@ -49,6 +50,23 @@ def test_flip_elsewhere_is_shown_and_put_back_with_one_click(lab: Page):
     assert values["checkout.stock"] == "conditional"
 
 
+def test_folded_parts_stay_folded_and_open_for_a_change(lab: Page):
+    lab.locator("[data-fold=Speed] summary").click()
+    lab.request.put("/api/v1/switches/cache.jitter", data=json.dumps({"value": "off"}), headers=JSON)
+    expect(lab.locator("[data-fold=Correctness]")).to_have_attribute("open", "")
+    expect(lab.locator("[data-fold=Correctness] summary")).to_contain_text("1 changed")
+    expect(lab.locator("[data-fold=Speed]")).not_to_have_attribute("open", "")
+
+
+def test_phone_needs_three_screens_and_keeps_figures_in_sight(lab: Page):
+    lab.set_viewport_size({"width": 390, "height": 844})
+    lab.reload()
+    assert lab.evaluate("document.documentElement.scrollHeight") <= 3 * 844
+    lab.locator("[data-fold=Speed] summary").click()
+    lab.locator("[data-switch='cache.negative'] [value=off]").scroll_into_view_if_needed()
+    expect(lab.locator("[data-brief=queries]")).to_be_in_viewport()
+
+
 def test_pause_stops_polling(lab: Page):
     lab.get_by_role("button", name="Pause").click()
     lab.evaluate("performance.clearResourceTimings()")
@@ -64,7 +82,7 @@ def test_wall_is_larger_and_fits(page: Page):
     page.goto("/lab?wall=1")
     assert page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)") > 18
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
-    box = page.locator(".answers").bounding_box()
+    box = page.locator(".lab__live .answers").bounding_box()
     assert box is not None
     assert box["y"] + box["height"] <= 800
 

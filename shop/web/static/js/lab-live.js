@@ -82,15 +82,27 @@ function fillTable(tile) {
   place.hidden = false;
 }
 
-function drawShares(answers) {
-  const total = Object.values(answers).reduce((sum, count) => sum + count, 0);
+function drawBar(bar, answers, total) {
   let start = 0;
-  for (const part of place.querySelectorAll("[data-part]")) {
+  for (const part of bar.querySelectorAll("[data-part]")) {
     const width = total ? (100 * (answers[part.dataset.part] ?? 0)) / total : 0;
     part.setAttribute("x", start.toFixed(2));
     part.setAttribute("width", width.toFixed(2));
     start += width;
   }
+}
+
+/** The line that a narrow screen keeps in sight: of each figure its second value, if it has two. */
+function drawBrief() {
+  for (const cell of document.querySelectorAll("[data-brief]")) {
+    const figure = FIGURES[cell.dataset.brief];
+    cell.textContent = figure.write((figure.second ?? figure.of)(points.at(-1)));
+  }
+}
+
+function drawShares(answers) {
+  const total = Object.values(answers).reduce((sum, count) => sum + count, 0);
+  document.querySelectorAll(".answers").forEach((bar) => drawBar(bar, answers, total));
   for (const share of place.querySelectorAll("[data-share]")) {
     const count = answers[share.dataset.share] ?? 0;
     share.textContent = count ? `${((100 * count) / total).toFixed(0)} %` : NONE;
@@ -121,6 +133,7 @@ function take(answer) {
   if (points.length > 0) {
     const tiles = place.querySelectorAll("[data-figure]");
     tiles.forEach(drawFigure);
+    drawBrief();
     const isFirst = place.querySelector("[data-table]").hidden;
     if (isFirst || points.length % ROWS_EVERY === 1 || points.length === POINTS) tiles.forEach(fillTable);
     drawShares(answer.recent.answers);

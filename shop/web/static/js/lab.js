@@ -1,10 +1,27 @@
 // The lab without reloading: forms are sent in the background, and the figures can be refreshed. The answer is the
-// whole page; the script replaces only its live parts, so the server alone renders figures.
+// whole page; the script replaces only its live parts, so the server alone renders figures. Folded parts stay folded.
 
 import { toast } from "./toast.js";
 
 const EVERY_MS = 3000;
 let isRefreshing = false;
+
+/** On a narrow screen the chapters begin folded, so that the page is short. Without this script the first is open. */
+function foldChapters() {
+  if (!matchMedia("(max-width: 48rem)").matches) return;
+  for (const fold of document.querySelectorAll("details[data-fold]")) fold.open &&= fold.dataset.changed !== "";
+}
+
+/** A part stays as the visitor has folded it, but opens if something in it was changed. */
+function keepFolds(part, replacement) {
+  for (const fold of replacement.querySelectorAll("details[data-fold]")) {
+    const shown = part.querySelector(`details[data-fold="${fold.dataset.fold}"]`);
+    if (!shown) continue;
+    const known = shown.dataset.changed.split(" ");
+    const isNew = fold.dataset.changed.split(" ").some((name) => name && !known.includes(name));
+    fold.open = shown.open || isNew;
+  }
+}
 
 function replaceLiveParts(html) {
   const fresh = new DOMParser().parseFromString(html, "text/html");
@@ -12,7 +29,9 @@ function replaceLiveParts(html) {
   live.dataset.stamp = fresh.querySelector("[data-lab-live]").dataset.stamp;
   for (const part of document.querySelectorAll("[data-live]")) {
     const replacement = fresh.querySelector(`[data-live="${part.dataset.live}"]`);
-    if (replacement) part.replaceChildren(...replacement.childNodes);
+    if (!replacement) continue;
+    keepFolds(part, replacement);
+    part.replaceChildren(...replacement.childNodes);
   }
 }
 
@@ -65,6 +84,7 @@ async function follow(stamp) {
   isRefreshing = false;
 }
 
+foldChapters();
 document.addEventListener("lab:stamp", (event) => follow(event.detail));
 document.querySelectorAll("[data-flips]").forEach(sendInBackground);
 document.querySelectorAll("[data-refresh-control]").forEach(offerRefreshing);
