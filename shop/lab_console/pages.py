@@ -11,6 +11,7 @@ from shop.lab_console.request_pages import add_request_pages, without_own_reques
 from shop.lab_console.services import LabConsoleServices
 from shop.lab_orders import LabOrder, load_order
 from shop.patterns.observability import recent_requests
+from shop.switches.parameters import parse_number
 from shop.web.private_response import NO_STORE_HEADERS
 
 SHOWN_REQUESTS = 6
@@ -41,7 +42,7 @@ def create_pages(services: LabConsoleServices) -> Blueprint:
             "lab/index.html",
             wall=request.args.get("wall"),
             chapters=chapters,
-            changed=page_state.changed_settings(chapters.values(), faults),
+            changed=page_state.changed_settings(chapters.values(), services.changed_parameters(), faults),
             attempts=services.attempt_reports(),
             shown_notes=SHOWN_NOTES,
             faults=faults,
@@ -80,6 +81,11 @@ def create_pages(services: LabConsoleServices) -> Blueprint:
     @pages.post("/switches/<name>")
     def set_switch(name: str) -> ResponseReturnValue:
         services.set_switch(name, request.form.get("value", ""))
+        return back()
+
+    @pages.post("/parameters/<name>")
+    def set_parameter(name: str) -> ResponseReturnValue:
+        services.set_parameter(name, parse_number(name, request.form.get("value", "")))
         return back()
 
     @pages.post("/faults/<name>")

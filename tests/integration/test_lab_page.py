@@ -4,9 +4,11 @@ import re
 
 import pytest
 
+from shop.faults import FaultChannel, FaultReport
 from shop.lab_console import live_snapshot
 from shop.lab_console.switch_guide import CHAPTERS
 from shop.lab_orders import LabOrderChannel, LabOrderReport
+from shop.patterns.caching.inspection import MaxMemory
 from shop.switches.registry import SWITCHES
 
 
@@ -69,6 +71,38 @@ def test_put_all_back_resets_every_switch(client, page_of):
     assert "2 not at their default" in page_of()
     client.post("/lab/restore")
     assert "Put back" not in page_of()
+
+
+def test_changed_parameter_is_marked_and_a_plain_form_resets_it(client, page_of):
+    client.post("/lab/parameters/lab.ttl_scale", data={"value": "0.01"})
+    page = page_of()
+    assert "1 not at its default" in page
+    assert "lab.ttl_scale = 0.01" in page
+    strip = client.get("/api/v1/lab/requests/none").json
+    assert strip["parameters"] == [{"name": "lab.ttl_scale", "value": "0.01", "unsafe": False}]
+    form = re.search(r'<form class="changed__one[^>]*action="([^"]+)".*?name="value" value="([^"]+)"', page, re.DOTALL)
+    assert form is not None
+    client.post(form[1], data={"value": form[2]})
+    assert "Put back" not in page_of()
+    assert client.post(form[1], data={"value": "much"}).status_code == 422
+
+
+def test_parameter_of_a_server_is_compared_with_its_start(client, page_of, settings):
+    settings.run_dir.mkdir(exist_ok=True)
+    channel, orders = FaultChannel(settings.run_dir), LabOrderChannel(settings.run_dir)
+    orders.publish_report(LabOrderReport(web_processes=settings.workers + 1))
+    limit = MaxMemory(str(settings.cache_url)).limit_mb()
+    try:
+        assert f"lab.web_processes = {settings.workers + 1}" in page_of()
+        assert "lab.cache_memory_mb = " not in page_of(), "this cache is no server of the stack"
+        channel.publish_report(FaultReport(("cache",), {"cache": "none"}, ""))
+        is_changed = limit != settings.cache_memory_mb
+        assert ("lab.cache_memory_mb = " in page_of()) == is_changed
+        channel.publish_report(FaultReport(("cache",), {"cache": "hang"}, ""))
+        assert "lab.cache_memory_mb = " not in page_of(), "a broken cache is not asked"
+    finally:
+        channel.close()
+        orders.close()
 
 
 def test_flip_on_the_wall_stays_on_the_wall(client, page_of):

@@ -44,11 +44,11 @@ function facts(navigation, answer) {
   return element("span", {}, "Answered by: ", ...parts);
 }
 
-function unusual({ faults, switches }) {
+function unusual({ faults, switches, parameters }) {
   const danger = faults.length > 0 || switches.some((one) => one.unsafe);
   const words = [
     ...faults.map(({ name, value }) => `fault ${name} = ${value}`),
-    ...switches.map(({ name, value }) => `${name} = ${value}`),
+    ...[...switches, ...parameters].map(({ name, value }) => `${name} = ${value}`),
   ];
   const box = element("a", { className: "lab-strip__unusual", href: "/lab", textContent: words.join(" · ") });
   box.classList.toggle("lab-strip__unusual--danger", danger);
