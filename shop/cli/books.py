@@ -1,6 +1,7 @@
 """``bin/shop books``: reconciles money, stock and orders with the provider's charges."""
 
 import getpass
+import json
 import sys
 from collections.abc import Mapping
 
@@ -27,13 +28,15 @@ SHOWN = 50
 @click.option(
     "--placed-within", type=float, help="Check only orders of the last so many seconds, and all stock.  [default: all]"
 )
+@click.option("--stay", is_flag=True, hidden=True, help="Audit for each line of stdin, which replaces --placed-within.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def books(
     context: click.Context,
     under_way: float,
     look_again: float,
     placed_within: float | None,
-    as_json: bool,  # noqa: FBT001 - click passes options by name
+    stay: bool,  # noqa: FBT001 - click passes options by name
+    as_json: bool,  # noqa: FBT001
 ) -> None:
     """Compute the correct state of money, stock and orders again, and list every mismatch.
 
@@ -43,6 +46,10 @@ def books(
     if context.invoked_subcommand is not None:
         return
     settings = store_settings()
+    if stay:
+        for line in sys.stdin:
+            click.echo(json.dumps(audit(settings, under_way, look_again, placed_within_s=float(line)).to_json()))
+        return
     result = audit(settings, under_way, look_again, placed_within_s=placed_within)
     experiments = BrokenBooks(settings.var_dir / "lab").experiments_by_mismatch()
     document = result.to_json()

@@ -13,7 +13,8 @@ from shop.cli import SIGNAL_EXIT
 from shop.cli.lab_progress import BothWatchers, ExperimentBar, PhaseLines, SilentWatcher
 from shop.errors import ConfigurationError
 from shop.lab.broken_books import record_new_mismatches
-from shop.lab.drivers.auditor import BooksAuditor
+from shop.lab.drivers.auditor import AuditorProcess, BooksAuditor
+from shop.lab.drivers.driver_context import STAYING_START_S
 from shop.lab.experiment import LabExperiment
 from shop.lab.load import GeneratorProcess
 from shop.lab.progress_file import show_progress
@@ -55,8 +56,13 @@ def _run(
     experiment: LabExperiment, store: StoreClient, folder: Path, started: datetime, *, quiet: bool
 ) -> tuple[RunRecord, Mapping[str, str]]:
     """Run an experiment and restore the store; return its observations and the values of the switches before it."""
-    books = BooksAuditor()
+    with AuditorProcess() as auditor:
+        return _run_audited(experiment, store, folder, started, BooksAuditor(auditor.audit), quiet=quiet)
 
+
+def _run_audited(
+    experiment: LabExperiment, store: StoreClient, folder: Path, started: datetime, books: BooksAuditor, *, quiet: bool
+) -> tuple[RunRecord, Mapping[str, str]]:
     def mismatches() -> set[tuple[str, str]]:
         return {(mismatch.kind, mismatch.id) for mismatch in books.known_mismatches()}
 
@@ -84,7 +90,9 @@ def _run(
     ):
         watchers = BothWatchers(watcher, file)
         try:
-            return ExperimentRunner(experiment, store, watchers, generator.run_phase, books=books).run(), before
+            return ExperimentRunner(
+                experiment, store, watchers, generator.run_phase, STAYING_START_S, books
+            ).run(), before
         except BaseException:
             books.forget()  # the arm that was interrupted has not been audited
             raise

@@ -38,10 +38,10 @@ CHAPTERS = {
     "messages": "Queues and read models",
 }
 """The chapters of the experiments and their titles, in their order."""
-START_S = 1.0
+START_S = 0.8
 """About how long it takes to save what the experiment may change, and to restore it."""
-APPLY_S = 0.7
-"""About how long it takes until every web process applies a flip: each reads the switches every 0.8 s."""
+APPLY_S = 0.5
+"""About how long it takes until both web processes apply a flip: one at once, the other reads every 0.8 s."""
 CLAIM = re.compile(r"(?P<path>(ratios\.\w+)|(arms\.[a-z][\w-]*\.\w+)) (?P<op><=|>=|<|>) (?P<bound>\d+(\.\d+)?)")
 """How an experiment writes a claim: ``ratios.name >= 2`` or ``arms.name.figure <= 1``."""
 

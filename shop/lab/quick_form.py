@@ -28,8 +28,8 @@ class QuickForm(StrictModel):
     parameters: dict[str, float] = Field(default_factory=dict)
     """Replace those of the experiment."""
     warm_up_s: float = Field(default=0.8, gt=0)
-    open_s: float = Field(default=1.6, gt=0)
-    closed_s: float = Field(default=0.8, gt=0)
+    open_s: float = Field(default=1.4, gt=0)
+    closed_s: float = Field(default=0.7, gt=0)
     driver_params: dict[str, Any] = Field(default_factory=dict)
     """Replace those of the experiment."""
     actions_share: float = Field(default=1.0, gt=0, le=1)

@@ -14,7 +14,7 @@ from shop.switches.registry import validate
 
 CACHE_ASIDE = (EXPERIMENTS / "cache-aside.toml").read_text()
 THREE_MINUTES_WITH_ROOM_S = 160
-QUICK_AVERAGE_S = 30
+QUICK_AVERAGE_S = 25
 
 
 @pytest.mark.parametrize("experiment", load_experiments().values(), ids=lambda one: one.name)

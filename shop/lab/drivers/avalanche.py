@@ -11,8 +11,8 @@ from shop.lab.drivers.driver_context import DriverContext, DriverMeasure, Driver
 from shop.lab.strict_model import StrictModel
 from shop.switches.parameters import TTL_SCALE
 
-FILL_S = 1.5
-"""About how long it takes to fill the cache, and the reads after the load."""
+FILL_S = 0.6
+"""About how long it takes to fill the cache."""
 
 
 class AvalancheParams(StrictModel):

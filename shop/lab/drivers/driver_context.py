@@ -16,8 +16,10 @@ from shop.lab.store_client import StoreClient
 
 PHASE_START_S = 0.1
 """The usual time until the load of a phase begins: its generator runs already."""
-GENERATOR_START_S = 0.5
+STAYING_START_S = 0.3
 """The same on a busy machine, as an upper bound: actions are timed from the end of it."""
+GENERATOR_START_S = 0.5
+"""The same for a generator that has to be started first."""
 
 Measures = Mapping[str, float | None]
 ArmAction = Callable[[], None]

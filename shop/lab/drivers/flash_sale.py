@@ -23,7 +23,7 @@ from shop.lab.strict_model import StrictModel
 from shop.patterns.observability.metric_names import DB_RETRIES
 
 SHAPES = ("one", "many")
-SERVED_A_S = 15.0
+SERVED_A_S = 12.0
 """About how many shoppers a second the driver sets up, checks out and cancels."""
 POPULAR, SEARCHED = 20, 400
 """The sale skips the most popular products, which other drivers use, and searches so many for products without a

@@ -15,6 +15,10 @@ from shop.lab.strict_model import StrictModel
 CACHE_LAYERS = frozenset({"browser", "edge", "local", "shared"})
 
 
+READY_S = 1.5
+"""About how long it takes until a server that was down is ready again."""
+
+
 class LossParams(StrictModel):
     """Parameters of the driver."""
 
@@ -48,7 +52,7 @@ class LossDriver:
 
     def expected_seconds(self, params: LossParams, phases: PhaseLengths) -> float:
         """Return about how long an arm takes in one run."""
-        return params.warm_up_s + params.seconds + 2
+        return params.warm_up_s + params.seconds + READY_S
 
     def params_for_seconds(self, driver_params: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Return nothing to change: the actions have fixed times."""

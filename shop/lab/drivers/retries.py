@@ -21,7 +21,7 @@ from shop.lab.metrics_client import wait_idle
 from shop.lab.strict_model import StrictModel
 
 ORDER_TWICE = "order_twice"
-ANSWERED_S = 3.0
+ANSWERED_S = 2.5
 """About how long it takes from the last checkout until all its payments have ended."""
 DONE_S = 2.0
 """A slow payment takes less."""

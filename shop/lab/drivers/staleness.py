@@ -19,7 +19,7 @@ from shop.lab.statistics import percentile
 from shop.lab.strict_model import StrictModel
 from shop.switches.parameters import TTL_SCALE
 
-FLIP_S = 1.5
+FLIP_S = 0.6
 """About how long it takes to switch the outer layers off."""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from shop.lab.arms import ExperimentArm, PhaseLengths
-from shop.lab.drivers.driver_context import GENERATOR_START_S, ArmAction, DriverContext, DriverMeasure, DriverResult
+from shop.lab.drivers.driver_context import STAYING_START_S, ArmAction, DriverContext, DriverMeasure, DriverResult
 from shop.lab.load import LoadSamples, merge_samples
 from shop.lab.statistics import percentile
 from shop.lab.strict_model import StrictModel
@@ -20,7 +20,9 @@ from shop.switches.parameters import LAB_PARAMETERS, TTL_SCALE
 LEAD_S = 0.8
 """The clients begin so long before the end of the key; their responses in this time show the usual latency."""
 KINDS = ("expired", "invalidated", "cold")
-PROPAGATION_S = 0.7
+FLUSH_S = 0.4
+"""About how long it takes to empty the cache and to fill the key."""
+PROPAGATION_S = 0.5
 """About how long it takes until every process applies a changed store parameter."""
 
 
@@ -113,6 +115,6 @@ class StampedeDriver:
 
 def _trials_s(params: StampedeParams) -> float:
     """Return the seconds that all trials take."""
-    lifetime_s = max(0.0, params.ttl_s - LEAD_S - GENERATOR_START_S)
-    each_s = len(KINDS) * (GENERATOR_START_S + LEAD_S + params.after_s) + lifetime_s
+    lifetime_s = max(0.0, params.ttl_s - LEAD_S - STAYING_START_S)
+    each_s = len(KINDS) * (FLUSH_S + STAYING_START_S + LEAD_S + params.after_s) + lifetime_s
     return params.trials * each_s + PROPAGATION_S
