@@ -15,7 +15,7 @@ from tests.exercises.live_stack import start_stack
 from tests.support import command_blocks
 from tests.support.page_runner import missing_lines, run_blocks
 
-LONG_TIMEOUT_S = 300
+LONG_TIMEOUT_S = 600
 
 
 def of_pages(pages):

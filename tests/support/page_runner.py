@@ -15,7 +15,7 @@ from tests.support.stack_instance import StackInstance
 
 ADDRESS = "http://127.0.0.1:8080"
 WAITED_MS = 90
-TIMEOUT_S = 120
+TIMEOUT_S = 300
 LINKED = ("docs", "findings", "loadtests", "tests", "shop", "pyproject.toml")
 """Parts of the checkout that a reader's commands name. No block that a test runs changes them."""
 ANSWER = b"y\n"
@@ -35,6 +35,7 @@ MAY_FAIL = (
     r"1: bin/shop exercise check\b",  # the answers of the pages are wrong on purpose
     r"1: bin/shop lab (run|report)\b",  # on a busy machine, the figures may prove nothing
     r"1: bin/shop books\b",  # an earlier block, or a test on the same store, has left a mismatch
+    r"1: \.venv/bin/(locust|python loadtests/)",  # on a busy machine, a request may fail
     r"1: grep -c\b",  # nothing was counted
     r"141: ",  # of a pipeline: a reader such as head has read enough
 )
@@ -107,8 +108,9 @@ def run_blocks(
             timeout=timeout_s,
         )
     lines = failed.read_text().splitlines() if failed.exists() else []
+    printed = done.stdout.replace(f"{home}/", "")  # a command names files of the checkout without its directory
     return PageRun(
-        done.stdout.split(f"{NEXT}\n"), done.stderr, [line for line in lines if not re.match("|".join(MAY_FAIL), line)]
+        printed.split(f"{NEXT}\n"), done.stderr, [line for line in lines if not re.match("|".join(MAY_FAIL), line)]
     )
 
 
