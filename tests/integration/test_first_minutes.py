@@ -29,6 +29,15 @@ def test_log_in_offers_the_demo_accounts(client):
         assert re.search(r"\s*".join(re.escape(one) for one in inputs), page), account.email
 
 
+def test_demo_admin_is_led_to_the_administration(client):
+    page = client.get("/login").text
+    before = {
+        account: page.partition(f'value="{account.email}"')[0].rpartition("<form")[2] for account in (SHOPPER, ADMIN)
+    }
+    assert 'name="next" value="/admin"' in before[ADMIN]
+    assert 'name="next"' not in before[SHOPPER]
+
+
 def test_test_address_fills_the_checkout(shopper):
     assert "/checkout?address=test" in shopper.get("/checkout").text
     page = shopper.get("/checkout?address=test")

@@ -82,7 +82,14 @@ def test_list_leaves_out_the_requests_of_the_lab_itself(client, write, request_i
 def test_strip_learns_how_the_application_answered(client, answered, request_id):
     answer = client.get(f"/api/v1/lab/requests/{request_id}")
     assert answer.headers["Cache-Control"] == "no-store"
-    assert answer.json == {"answered_by": "database", "duration_ms": 12.5, "queries": 4, "faults": [], "switches": []}
+    assert answer.json == {
+        "answered_by": "database",
+        "duration_ms": 12.5,
+        "queries": 4,
+        "faults": [],
+        "switches": [],
+        "parameters": [],
+    }
 
 
 def test_strip_learns_of_a_fault_and_of_changed_switches(client, settings, runtime, request_id):
