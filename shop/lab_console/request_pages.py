@@ -13,8 +13,8 @@ from shop.patterns.observability.request_lines import find_request_lines
 from shop.web.private_response import NO_STORE_HEADERS
 
 SHOWN_REQUESTS, SEARCHED_REQUESTS = 100, 1_000
-OWN_PATHS = ("/lab", "/api/v1/lab")
-"""They are left out of the lists, so that watching does not fill them."""
+OWN_PATHS = ("/lab", "/api/v1/lab", "/docs")
+"""They are left out of the lists, so that watching and reading do not fill them."""
 NOT_FOUND = 404
 
 
@@ -43,5 +43,5 @@ def add_request_pages(pages: Blueprint, services: LabConsoleServices) -> None:
 
 
 def without_own_requests(lines: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the lines of the log that are not those of the lab's own pages."""
+    """Return the lines of the log that are not those of the lab's own pages and of the documentation."""
     return [line for line in lines if not str(line["path"]).startswith(OWN_PATHS)]

@@ -75,6 +75,7 @@ def test_list_of_requests_leads_to_each(client, answered, request_id):
 
 def test_list_leaves_out_the_requests_of_the_lab_itself(client, write, request_id):
     write("web", method="GET", path="/lab", status=200, duration_ms=1.0, queries=0, cache=[])
+    write("edge", method="GET", path="/docs/index.html", status=200, duration_ms=1.0, queries=0, cache=[])
     write("web", method="GET", path="/api/v1/lab/figures", status=200, duration_ms=1.0, queries=0, cache=[])
     assert request_id not in client.get("/lab/requests").text
 
