@@ -12,10 +12,10 @@ from shop.cli import EXIT_FAILED
 from shop.cli.lab_measure import end_interrupted, measure_experiment, warn
 from shop.cli.lab_summary import print_summary
 from shop.cli.output import emit
-from shop.errors import ConfigurationError, ServiceUnavailable
+from shop.errors import ShopError
 from shop.lab.experiment import LabExperiment
 from shop.lab.headline import headline_sentence
-from shop.lab.lab_lock import find_holder
+from shop.lab.lab_lock import claim_lab
 from shop.lab.result import Result
 from shop.lab.run_summary import COULD_NOT_RUN, NOT_RUN, RunSummary, SummaryRow, row_of
 from shop.lab.saved_state import ExperimentInterrupted, interruptible
@@ -40,11 +40,10 @@ def run_all(experiments: Sequence[LabExperiment], address: str, folder: Path, *,
     """
     with closing(StoreClient(address)) as store:
         store.check_ready()
-    if holder := find_holder(folder):
-        raise ConfigurationError(f"The lab is in use ({holder.describe()}): wait for its end, or stop it first.")
     ordered = sorted(experiments, key=lambda one: one.breaks_books)
-    run = _RunOfAll(ordered, address, folder, quiet=as_json)
-    stop = run.measure()
+    with claim_lab(folder):  # for all of them: another command between two would keep the next one from running
+        run = _RunOfAll(ordered, address, folder, quiet=as_json)
+        stop = run.measure()
     summary = RunSummary(run.rows(), run.started, (datetime.now(UTC) - run.started).total_seconds(), quick)
     path = summary.write(folder)
     if as_json:
@@ -87,10 +86,11 @@ class _RunOfAll:
 
     def _measure_one(self, experiment: LabExperiment) -> None:
         try:
-            result, _ = measure_experiment(experiment, self._address, self._folder, quiet=self._quiet)
-        except (ConfigurationError, ServiceUnavailable) as error:
-            self.failed.append(SummaryRow(experiment.name, COULD_NOT_RUN, sentence=str(error)))
-            self._say(f"{COULD_NOT_RUN}: {error}")
+            result, _ = measure_experiment(experiment, self._address, self._folder, quiet=self._quiet, claimed=True)
+        except Exception as error:  # noqa: BLE001 - also a fault of its own must not cost the page of the others
+            reason = str(error) if isinstance(error, ShopError) else f"a fault in the lab: {error!r}"
+            self.failed.append(SummaryRow(experiment.name, COULD_NOT_RUN, sentence=reason))
+            self._say(f"{COULD_NOT_RUN}: {reason}")
             return
         self.results.append(result)
         self._say(f"{result['verdict']}: {headline_sentence(result)}")

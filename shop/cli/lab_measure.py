@@ -26,7 +26,9 @@ from shop.lab.store_client import StoreClient
 from shop.switches.parameters import WEB_PROCESSES
 
 
-def measure_experiment(experiment: LabExperiment, address: str, folder: Path, *, quiet: bool) -> tuple[Result, Path]:
+def measure_experiment(
+    experiment: LabExperiment, address: str, folder: Path, *, quiet: bool, claimed: bool = False
+) -> tuple[Result, Path]:
     """Run an experiment, save its result and its report, and return the result with its folder.
 
     Args:
@@ -34,6 +36,7 @@ def measure_experiment(experiment: LabExperiment, address: str, folder: Path, *,
         address: of the running store.
         folder: ``var/lab``.
         quiet: show no progress.
+        claimed: whether the caller holds the lab already.
 
     Raises:
         ConfigurationError: it cannot run on this store.
@@ -44,7 +47,7 @@ def measure_experiment(experiment: LabExperiment, address: str, folder: Path, *,
     with closing(StoreClient(address)) as store:
         store.check_ready()
         experiment, size = with_processes(experiment, store), store.size()
-        record, before = _run(experiment, store, folder, started, quiet=quiet)
+        record, before = _run(experiment, store, folder, started, quiet=quiet, claimed=claimed)
     result = build_result(experiment, record, started, before, size)
     result["took_s"] = round((datetime.now(UTC) - started).total_seconds(), 1)
     home = save_result(result, folder)
@@ -53,15 +56,24 @@ def measure_experiment(experiment: LabExperiment, address: str, folder: Path, *,
 
 
 def _run(
-    experiment: LabExperiment, store: StoreClient, folder: Path, started: datetime, *, quiet: bool
+    experiment: LabExperiment, store: StoreClient, folder: Path, started: datetime, *, quiet: bool, claimed: bool
 ) -> tuple[RunRecord, Mapping[str, str]]:
     """Run an experiment and restore the store; return its observations and the values of the switches before it."""
     with AuditorProcess() as auditor:
-        return _run_audited(experiment, store, folder, started, BooksAuditor(auditor.audit), quiet=quiet)
+        return _run_audited(
+            experiment, store, folder, started, BooksAuditor(auditor.audit), quiet=quiet, claimed=claimed
+        )
 
 
 def _run_audited(
-    experiment: LabExperiment, store: StoreClient, folder: Path, started: datetime, books: BooksAuditor, *, quiet: bool
+    experiment: LabExperiment,
+    store: StoreClient,
+    folder: Path,
+    started: datetime,
+    books: BooksAuditor,
+    *,
+    quiet: bool,
+    claimed: bool,
 ) -> tuple[RunRecord, Mapping[str, str]]:
     def mismatches() -> set[tuple[str, str]]:
         return {(mismatch.kind, mismatch.id) for mismatch in books.known_mismatches()}
@@ -74,6 +86,7 @@ def _run_audited(
         parameters=experiment.parameter_names(),
         faults=experiment.fault_names(),
         edits_price=experiment.arm_driver.edits_price,
+        claimed=claimed,
     )
     recorded: AbstractContextManager[None] = nullcontext()
     if experiment.breaks_books:

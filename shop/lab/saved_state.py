@@ -11,7 +11,7 @@ import json
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
@@ -82,6 +82,7 @@ def restore_afterwards(
     edits_price: bool = False,
     own_products: Iterable[str] = (),
     holder: str = "",
+    claimed: bool = False,
 ) -> Iterator[Mapping[str, str]]:
     """Yield the values of all switches, and restore at the end everything that the block may change.
 
@@ -99,6 +100,7 @@ def restore_afterwards(
         own_products: products that the block may add or sell again; they are withdrawn.
         holder: folder name of an exercise that needs the changed store after the block: nothing is restored then,
             unless the block raises. :func:`restore_after_kill` restores it later.
+        claimed: whether the caller holds the lab already, for several experiments.
 
     Raises:
         ConfigurationError: another experiment is running, a fault is already set, or the store lacks a switch, a
@@ -106,7 +108,7 @@ def restore_afterwards(
         ServiceUnavailable: the store does not answer, or a process of it applies no change of a switch.
         ExperimentInterrupted: a signal stopped the block; the store has been restored.
     """
-    with claim_lab(folder), guard_restore(folder):
+    with nullcontext() if claimed else claim_lab(folder), guard_restore(folder):
         restore_after_kill(store, folder, report)
         store.wait_applied()  # otherwise the answer may be of a process that does not know the latest value
         before = store.switches()

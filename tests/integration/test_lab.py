@@ -173,7 +173,7 @@ def test_all_experiments_do_not_begin_while_the_lab_is_held(store, tmp_path):
             command, capture_output=True, text=True, check=False, env={**os.environ, "SHOP_VAR_DIR": str(tmp_path)}
         )
     assert done.returncode == 2
-    assert f"The lab is in use (pid {os.getpid()}" in done.stderr
+    assert f"Another check or experiment is running (pid {os.getpid()}" in done.stderr
 
 
 def test_a_failing_experiment_restores_its_switches(store, stored, tmp_path):

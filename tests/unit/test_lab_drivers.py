@@ -1,5 +1,7 @@
 """The measures that drivers compute: pure functions, by table."""
 
+import time
+
 import pytest
 
 from shop.errors import ServiceUnavailable
@@ -7,6 +9,7 @@ from shop.lab.cache_status import answer_source, lookups
 from shop.lab.drivers import bystanders, checkouts, flash_sale, lag, loss, retries, staleness
 from shop.lab.drivers.auditor import AuditorMismatch, BooksAuditor
 from shop.lab.drivers.checkouts import CheckoutSample, check_out_at_rate
+from shop.lab.drivers.driver_context import scheduled_actions
 from shop.lab.drivers.loss import LossParams
 from shop.lab.drivers.price_watch import PriceHistory, PricePurchase, PriceRead
 from shop.lab.drivers.retries import surplus_orders
@@ -253,3 +256,12 @@ def test_an_audit_serves_the_arms_before_and_after_it():
     books.forget()
     assert books.known_mismatches() == {third}
     assert audits == []
+
+
+def test_action_that_is_due_runs_although_the_load_has_ended():
+    ran = []
+    with scheduled_actions(
+        time.monotonic() - 1.0, [(0.5, lambda: ran.append("due")), (60.0, lambda: ran.append("later"))]
+    ):
+        pass
+    assert ran == ["due"]

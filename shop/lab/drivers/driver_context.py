@@ -163,8 +163,9 @@ def scheduled_actions(begin_at: float, actions: Sequence[tuple[float, ArmAction]
 
     def run() -> None:
         for at_s, action in sorted(actions, key=lambda pair: pair[0]):
-            early_s = begin_at + at_s - time.monotonic()
-            if early_s > 0 and stopped.wait(early_s):  # a due action runs, also if the load has ended meanwhile
+            due = begin_at + at_s
+            stopped.wait(max(0.0, due - time.monotonic()))
+            if time.monotonic() < due:  # a due action runs, also if the load has ended meanwhile
                 return
             try:
                 action()
