@@ -44,7 +44,7 @@ test-long: $(TEST_READY)
 
 # Builds the documentation site in var/docs. The store serves it at /docs.
 docs: $(DOCS_READY)
-	@$(BIN)/python docs/site/build_site.py
+	@$(BIN)/python docs/site/build_site.py $${SHOP_VAR_DIR:+"$$SHOP_VAR_DIR/docs"}
 
 # Measures the figures of the documentation anew, all or one: `make figures NAME=cache-layers`.
 figures: $(RUN_READY)
