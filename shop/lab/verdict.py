@@ -117,8 +117,11 @@ def judge(experiment: LabExperiment, evidence: RunEvidence) -> ExperimentVerdict
     correctness, timing = _judge_correctness(correctness_claims), _judge_timing(timing_claims, disturbed)
     if failure or (hidden and correctness != "refuted"):  # a wrong result counts, also if the problem did not show
         return ExperimentVerdict("invalid", failure or hidden, claims=claims)
-    # Without a refutation, correctness decides, if it is claimed; the reason tells if the timing was not judged.
-    verdict: VerdictWord = "refuted" if "refuted" in (correctness, timing) else correctness or timing or "invalid"
+    # Without a refutation, the headline's kind of claim decides; the reason tells if the timing was not judged.
+    first, second = (
+        (timing, correctness) if experiment.headline.claim in rules.confirmed_when else (correctness, timing)
+    )
+    verdict: VerdictWord = "refuted" if "refuted" in (first, second) else first or second or "invalid"
     reason = _reason(correctness_claims, timing_claims, timing, disturbed)
     return ExperimentVerdict(verdict, reason, correctness, timing, claims)
 

@@ -1,3 +1,4 @@
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -179,6 +180,14 @@ def test_correctness_is_judged_although_the_latency_drifted():
     result = sale(before_ms=40.0, after_ms=FAST_MS)
     assert (result["verdict"], result["judged"]) == ("confirmed", {"correctness": "confirmed", "timing": "invalid"})
     assert "The timing is not judged. The steady state did not hold" in result["reason"]
+
+
+def test_the_kind_of_the_headlines_claim_decides(monkeypatch):
+    timed = SALE.headline.with_changes(claim=SALE.verdict.confirmed_when[0])
+    monkeypatch.setattr(sys.modules[__name__], "SALE", SALE.with_changes(headline=timed, quick=None))
+    result = sale(before_ms=40.0, after_ms=FAST_MS)
+    assert (result["verdict"], result["judged"]) == ("invalid", {"correctness": "confirmed", "timing": "invalid"})
+    assert sale()["verdict"] == "confirmed"
 
 
 def test_one_oversold_piece_in_one_run_refutes():
