@@ -180,6 +180,8 @@ def switches(database):
 def test_one_command_flips_a_switch_under_load_and_restores(store, switches, tmp_path):
     before = switches()
     process = start_script(*FLIP, *QUICK, "--url", store, "--json", home=tmp_path)
+    flipped = dict.fromkeys(("cache.edge", "cache.local", "cache.shared"), "off").items()
+    until(lambda: flipped <= switches().items(), timeout_s=30)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     document = json.loads(output)
