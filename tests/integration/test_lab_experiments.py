@@ -270,6 +270,7 @@ def test_cache_hot_set_raises_the_memory_limit_and_restores_it(observe, store):
     assert set(before) == {TTL_SCALE, CACHE_MEMORY, WEB_PROCESSES}
 
 
+@pytest.mark.long  # test_lab_drivers.py tells the layers apart; test_lab.py measures a store
 def test_each_added_cache_layer_answers_requests(observe):
     shares = observe("cache-layers", "none", "shared", "local", "edge", "browser", rate=60.0, products=20)
     assert shares["none"]["share_origin"] == 1
@@ -280,6 +281,7 @@ def test_each_added_cache_layer_answers_requests(observe):
     assert shares["edge"]["db_queries_per_request"] < shares["none"]["db_queries_per_request"]
 
 
+@pytest.mark.long  # test_cache_stampede.py counts the loads; test_lab_drivers.py computes the measures
 def test_cache_stampede_counts_the_loads_of_each_kind(observe, store):
     before = parameters_of(store)
     driver_params, parameters = {"ttl_s": 1.2, "after_s": 1.0, "clients": 80}, {TTL_SCALE: 1.2 / CATALOGUE.ttl_s}
