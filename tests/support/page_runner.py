@@ -51,6 +51,8 @@ VARIABLE_PARTS = [
     (r"[\d.,]+ MB", "MB"),
     (r" +", " "),
 ]
+CONTINUED = re.compile(r"\n {12}(?=\S)")
+"""Between the lines of one long entry of a check, on a page of 120 columns."""
 LEFT_OUT = "…"
 """On a page: any text."""
 
@@ -145,9 +147,13 @@ def missing_lines(shown: str, printed: str) -> list[str]:
         shown: on the page; it may leave lines out.
         printed: the output.
     """
-    left = iter([_shape(line) for line in stable_lines(printed)])
-    wanted = [line for line in map(_shape, stable_lines(shown)) if line not in ("", LEFT_OUT)]
+    left = iter(_shapes(printed))
+    wanted = [line for line in _shapes(shown) if line not in ("", LEFT_OUT)]
     return [line for line in wanted if not any(_fits(line, other) for other in left)]
+
+
+def _shapes(text: str) -> list[str]:
+    return [_shape(line) for line in stable_lines(CONTINUED.sub(" ", text))]
 
 
 def _shape(line: str) -> str:

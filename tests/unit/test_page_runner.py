@@ -6,6 +6,7 @@ from tests.support.command_blocks import CommandBlock
 from tests.support.page_runner import missing_lines, run_blocks
 from tests.support.stack_instance import StackInstance
 
+LOOK = "Lock the row. See docs/patterns/stock.md."
 SHOWN = "PRODUCT=mug-…\ncache.edge = off\n…\nfound 1,234 in 0.5 s\n"
 
 
@@ -61,3 +62,10 @@ def test_failure_that_a_page_may_show_is_left_out(run, command):
 )
 def test_output_may_differ_in_numbers_and_left_out_text_only(printed, missing):
     assert missing_lines(SHOWN, printed) == missing
+
+
+def test_entry_of_two_lines_is_compared_as_one():
+    assert (
+        missing_lines("  look      Lock the row. See\n            docs/patterns/stock.md.\n", f"  look      {LOOK}\n")
+        == []
+    )
