@@ -383,7 +383,7 @@ def test_shortest_quick_experiment_runs_from_the_page(stack, store):
     ) as browser:
         begun = browser.post(f"{address}/run", data=order)
         assert begun.status_code == 200, begun.text
-        until(lambda: f"of about {shortest.expected_seconds():.0f} s: run 1 of 2: " in browser.get(address).text, 60)
+        until(lambda: f" of about {shortest.expected_seconds():.0f} s: " in browser.get(address).text, PATIENCE_S)
         page = browser.get(address).text
         assert f"<code>bin/shop lab run {shortest.name} --quick</code>, pid " in page
         refused = browser.post(f"{address}/load", data={"rate": "5", "seconds": "5"})

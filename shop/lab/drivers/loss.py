@@ -25,6 +25,8 @@ class LossParams(StrictModel):
     rate: float = Field(default=60.0, gt=0)
     warm_up_s: float = Field(default=2.0, gt=0)
     """Length of one round of the warm-up at full speed; rounds are repeated until the hit rate is stable."""
+    renew: bool = False
+    """Whether to end every entry first, by an edit of each product: an entry of before has an unscaled lifetime."""
     seconds: float = Field(default=14.0, gt=0)
     grace_s: float = Field(default=2.0, ge=0)
     """After the loss, so many seconds do not count for the latency of the outage."""
@@ -60,6 +62,9 @@ class LossDriver:
 
     def measure(self, context: DriverContext, arm: ExperimentArm, params: LossParams) -> DriverResult:
         """Warm up, then offer load while the actions run."""
+        if params.renew:
+            for product in context.load_phase(arm, 1).products:
+                context.store.update_product(product, title=context.store.title(product))
         context.warm_up(arm, params.warm_up_s)
         phase = context.load_phase(arm, params.seconds, mode="open", rate=params.rate)
         samples = context.offer(arm.title, phase, fault_actions(context.store, arm.actions))
