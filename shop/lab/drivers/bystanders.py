@@ -28,7 +28,7 @@ from shop.lab.strict_model import StrictModel
 
 PAYMENTS = "payments"
 CLEAR_TIMEOUT_S = 20.0
-CLEAR_S = 1.2
+CLEAR_S = 0.9
 """About how long it takes to clear the fault, and until the waiting checkouts are answered."""
 PROCESSES = 2
 """The usual number of web processes; for the estimate."""

@@ -10,7 +10,7 @@ from shop.lab.store_client import StoreClient
 
 PRODUCTS = 20
 """Number of popular products. Shoppers buy them in turn, so no product sells out, and no stock row is a hot spot."""
-GUESTS_A_S = 20.0
+GUESTS_A_S = 30.0
 SETUP_THREADS = 8
 """Carts are filled and orders cancelled in parallel, since this is not measured and would take long."""
 

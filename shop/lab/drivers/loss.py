@@ -15,7 +15,7 @@ from shop.lab.strict_model import StrictModel
 CACHE_LAYERS = frozenset({"browser", "edge", "local", "shared"})
 
 
-READY_S = 1.5
+READY_S = 0.7
 """About how long it takes until a server that was down is ready again."""
 
 

@@ -24,7 +24,7 @@ from shop.lab.store_client import StoreClient
 from shop.lab.strict_model import StrictModel
 
 WEB = "web"
-RUSH_S = 1.2
+RUSH_S = 0.7
 """About how long a rush takes, with the restart of a web process."""
 DONE_S = 3.0
 """After the last response, requests without a client may still run for at most so many seconds."""

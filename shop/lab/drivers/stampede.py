@@ -20,7 +20,7 @@ from shop.switches.parameters import LAB_PARAMETERS, TTL_SCALE
 LEAD_S = 0.8
 """The clients begin so long before the end of the key; their responses in this time show the usual latency."""
 KINDS = ("expired", "invalidated", "cold")
-FLUSH_S = 0.4
+FLUSH_S = 0.9
 """About how long it takes to empty the cache and to fill the key."""
 PROPAGATION_S = 0.5
 """About how long it takes until every process applies a changed store parameter."""
