@@ -224,16 +224,18 @@ def layer_chart(arms: Sequence[tuple[str, Sequence[tuple[str, float]]]], width: 
     return _svg(width, 8 + len(arms) * 56, parts, "Where requests were answered")
 
 
-def summary_picture(title: str, panels: Sequence[tuple[str, str, str, Sequence[ChartBar]]], note: str) -> str:
+def summary_picture(
+    title: str, panels: Sequence[tuple[str, str, str, Sequence[ChartBar]]], notes: Sequence[str]
+) -> str:
     """Draw the before-and-after comparison as one self-contained picture, for a README.
 
     Args:
         title: the title of the picture.
         panels: for each panel its heading, the change in a word or two, the unit, and the bars.
-        note: the origin of the figures.
+        notes: the origin of the figures, line by line.
     """
     width, each = 920, 440
-    height = 174 + 56 * max(len(rows) for _, _, _, rows in panels)
+    height = 154 + 56 * max(len(rows) for _, _, _, rows in panels) + 20 * len(notes)
     parts = [f'<rect width="{width}" height="{height}" rx="12" fill="var(--card)" stroke="var(--rule)"/>']
     parts.append(f'<text x="32" y="44" class="title">{escape(title)}</text>')
     for index, (heading, change, unit, rows) in enumerate(panels):
@@ -245,7 +247,8 @@ def summary_picture(title: str, panels: Sequence[tuple[str, str, str, Sequence[C
             f'<tspan dx="10" fill="var(--with)">{escape(change)}</tspan></text>'
             f'<g transform="translate({at},104)">{body}</g>'
         )
-    parts.append(f'<text x="32" y="{height - 24}" class="soft">{escape(note)}</text>')
+    for index, note in enumerate(reversed(notes)):
+        parts.append(f'<text x="32" y="{height - 24 - 20 * index}" class="soft">{escape(note)}</text>')
     style = f"<style>svg{{{LIGHT}}}@media(prefers-color-scheme:dark){{svg{{{DARK}}}}}{STYLE}</style>"
     return _svg(width, height, [style, *parts], title)
 

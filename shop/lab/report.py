@@ -64,9 +64,10 @@ def figure_cell(arm: dict[str, Any], name: str, unit: str) -> str:
 def draw_picture(result: Result) -> str:
     """Draw the before-and-after comparison of a result as one SVG file."""
     machine = result["machine"]
-    note = (
+    notes = (
         f"Median of {result['runs']} with the lowest and highest; store, servers and load on the same "
-        f"{machine['cpus']} cores. bin/shop lab run {result['experiment']}, {result['started_at'][:10]}."
+        f"{machine['cpus']} cores.",
+        f"bin/shop lab run {result['experiment']}, {result['started_at'][:10]}",
     )
     chosen = [  # the first two charts that the experiment lists
         (chart["title"], "", chart["unit"], bars)
@@ -78,7 +79,7 @@ def draw_picture(result: Result) -> str:
         ("Most visits a second", _change(result, "most_rps", more="as many"), "/s", _bars(result, "most_rps")),
     ]
     return charts.summary_picture(
-        result["title"] if len(result["arms"]) > 2 else f"{result['title']}: off, then on", panels, note
+        result["title"] if len(result["arms"]) > 2 else f"{result['title']}: off, then on", panels, notes
     )
 
 

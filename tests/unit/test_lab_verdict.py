@@ -1,3 +1,4 @@
+import re
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -319,6 +320,12 @@ def test_the_picture_states_the_speedup():
     drawn = draw_picture(outcome())
     assert "20.0× quicker" in drawn
     assert "9.00× as many" in drawn
+
+
+def test_notes_of_the_picture_end_within_its_width():
+    drawn = draw_picture(outcome() | {"experiment": "an-experiment-with-a-name-of-fifty-four-characters-here"})
+    notes = re.findall(r'<text x="32" y="\d+" class="soft">([^<]*)', drawn)
+    assert max(map(len, notes)) < 100, "856 units hold about 130 characters of this size"
 
 
 def test_the_picture_uses_the_ratios_of_the_verdict():
