@@ -68,7 +68,9 @@ def seeded(new_database, settings):
 
 
 # the kill comes when one table of the step is full already and the next is being filled
-@pytest.mark.parametrize(("step", "word"), [("products from 1", 3), ("orders 0", 12)])
+@pytest.mark.parametrize(
+    ("step", "word"), [pytest.param("products from 1", 3, marks=pytest.mark.long), ("orders 0", 12)]
+)
 def test_killed_load_resumes_to_the_same_rows(new_database, settings, seeded, step, word):
     url = new_database("killed")
     arguments = (step, url, str(word), TODAY.isoformat())

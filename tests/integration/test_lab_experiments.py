@@ -255,6 +255,7 @@ def test_no_visit_fails_while_the_cache_is_lost(observe, store, name, fault):
     assert active_faults(store) == {}
 
 
+@pytest.mark.long  # the interrupted experiment above restores the limit; test_lab_drivers.py computes the measures
 def test_cache_hot_set_raises_the_memory_limit_and_restores_it(observe, store):
     before = parameters_of(store)
     driver_params = {"limits_mb": [1.7, 16.0], "fill_s": 0.6, "measure_s": 0.3}
