@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, expect, sync_playwright
 
 from shop.settings import PROJECT_ROOT
 from shop.stack.program import free_port
@@ -20,6 +20,7 @@ from shop.stack.program import free_port
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 START_TIMEOUT_S = 120
 PAGE_TIMEOUT_MS = 15_000
+expect.set_options(timeout=PAGE_TIMEOUT_MS)  # five seconds are short for a page that polls on two busy cores
 
 
 @dataclass(frozen=True)
