@@ -26,7 +26,7 @@ threads = _settings.threads
 
 preload_app = False
 """An engine, a pool or a thread must not cross a fork, so each worker builds its own application. The parent only
-imports the modules, which its workers then share (:func:`on_starting`)."""
+imports the modules, which its workers then share (:func:`share_modules`)."""
 
 worker_connections = 512
 """The most open connections of a worker, busy or kept alive. Further ones wait in the backlog, outside its memory."""
@@ -67,12 +67,17 @@ control_socket_disable = True
 
 
 def on_starting(server: Any) -> None:
-    """Prepare the folder of the workers' metrics, then import the application's modules, which all workers share.
-
-    That saves 20 MB of proportional size with two workers and a second at the restart of one. Resident size, which
-    counts shared memory once for each process, grows by 50 MB. No garbage is collected meanwhile: it would cost 0.2 s.
-    """
+    """Prepare the folder of the workers' metrics before the first worker starts."""
     exporter.prepare(_settings.run_dir / "metrics")
+
+
+def share_modules() -> None:
+    """Import the application's modules, which all workers then share.
+
+    That saves 20 MB of proportional size with two workers and most of a second at the restart of one. Resident size,
+    which counts shared memory once for each process, grows by 50 MB. No garbage is collected meanwhile: it would cost
+    0.2 s.
+    """
     gc.disable()
     import_module("shop.app")
     gc.enable()
@@ -86,12 +91,15 @@ def post_worker_init(worker: Any) -> None:
 
 
 def when_ready(server: Any) -> None:
-    """Answer ``/metrics`` from the parent, which reads the metrics of all workers.
+    """Import the modules, and answer ``/metrics`` from the parent, which reads the metrics of all workers.
+
+    The server's port is bound already, so requests wait in the backlog meanwhile and are not refused.
 
     The parent's objects are excluded from later garbage collections, before the first fork. A collection in a worker
     would write to the header of each object, and so copy each memory page that it shares with the parent: 2.5 MB for
     each worker.
     """
+    share_modules()
     for host in _settings.metrics_hosts:
         try:
             exporter.serve(_settings.metrics_port, host)

@@ -54,6 +54,7 @@ def test_gunicorn_parent_shares_modules_but_no_thread_and_no_connection(tmp_path
         "import os, stat, sys, threading\n"
         "from shop.stack import gunicorn_conf\n"
         "gunicorn_conf.on_starting(None)\n"
+        "gunicorn_conf.share_modules()\n"
         "sockets = [number for number in range(3, 256) if is_socket(number)]\n"
         "print('shop.app' in sys.modules, threading.active_count(), sockets)\n"
     )
