@@ -3,6 +3,7 @@
 import json
 import logging
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -90,7 +91,29 @@ def test_a_harmless_message_is_handled_after_its_own_pause(processes, message, d
     assert row.due_at <= datetime.now(UTC) + timedelta(seconds=2)
     assert (row.consumer, row.attempts) == (CONSUMER, 1)
     assert processes.handle(come_back(database)) == "handled"
-    assert rows(database, BegunDelivery) == []
+
+
+def test_the_next_delivery_deletes_the_record_of_the_last(database, message):
+    one = MessageDispatcher(database, {CONSUMER: lambda message: None}, RetryPolicy())
+    messages = [replace(message, message_id=uuid.uuid4()) for _ in range(3)]
+    for each in messages:
+        one.deliver(CONSUMER, each.to_json())
+        assert [row.message_id for row in rows(database, BegunDelivery)] == [each.message_id]
+
+
+def test_a_duplicate_in_the_same_thread_is_no_crash(database, message):
+    outcomes = []
+    observe = lambda consumer, outcome, lag_s: outcomes.append(outcome)  # noqa: E731
+    one = MessageDispatcher(database, {CONSUMER: lambda message: None}, RetryPolicy(), observe)
+    for _ in range(3):
+        one.deliver(CONSUMER, message.to_json())
+    assert outcomes == ["handled"] * 3
+
+
+def test_a_duplicate_in_another_process_is_handled_after_a_pause(processes, message, database):
+    assert processes.handle(message) == "handled"
+    assert processes.handle(message) == "retried"
+    assert processes.handle(come_back(database)) == "handled"
 
 
 def test_an_error_between_two_crashes_keeps_their_count(processes, message, database):

@@ -10,7 +10,6 @@ acknowledged, and the broker delivers the message again.
 import logging
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -97,9 +96,7 @@ class MessageDispatcher:
         else:
             details = _details(consumer, message) | {"topic": message.topic, "age_s": round(_age_s(message), 3)}
             _log.info("message_handled", extra=details)
-            # The consumer's work is committed; if the record stays, the reaper deletes it after a week.
-            with suppress(ServiceUnavailable, DBAPIError):
-                self._counter.end(consumer, message.message_id)
+            self._counter.end(consumer, message.message_id)
             outcome = "handled"
         self._observe(consumer, outcome, _age_s(message))
 

@@ -22,7 +22,7 @@ class HandledMessage(ModelBase):
 
 
 class BegunDelivery(ModelBase):
-    """One consumer has begun to handle one message; the row is deleted when the outcome is committed."""
+    """One consumer has begun to handle one message; its thread's next delivery deletes the row."""
 
     __tablename__ = "begun_deliveries"
 
