@@ -4,8 +4,7 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import delete, func, text
 from sqlalchemy.orm import Session
 
 from shop.database.transactions import Database
@@ -14,6 +13,13 @@ from shop.patterns.queue.models import BegunDelivery, HandledMessage
 
 RECORDS_KEPT = timedelta(days=7)
 """For how long a second delivery is recognised. A message stays in a broker for a shorter time."""
+
+# Every message executes both, so they are plain SQL: through the ORM each would cost half as much processor time again.
+_FIND = text("SELECT 1 FROM handled_messages WHERE consumer = :consumer AND message_id = :message_id")
+_RECORD = text("""
+INSERT INTO handled_messages (consumer, message_id) VALUES (:consumer, :message_id)
+ON CONFLICT DO NOTHING RETURNING 1
+""")
 
 
 class ConsumerInbox:
@@ -31,10 +37,7 @@ class ConsumerInbox:
     def has_handled(self, message_id: uuid.UUID) -> bool:
         """Return whether a message was handled before; for work that must be done outside a transaction."""
         with self._database.reading() as session:
-            record = select(HandledMessage.consumer).where(
-                HandledMessage.consumer == self._consumer, HandledMessage.message_id == message_id
-            )
-            return session.scalar(record) is not None
+            return session.scalar(_FIND, self._record(message_id)) is not None
 
     def process_once(self, message: QueueMessage, work: Callable[[Session], None]) -> bool:
         """Do the work and record the message in one transaction.
@@ -48,20 +51,17 @@ class ConsumerInbox:
         Returns:
             Whether the work was done now; ``False`` if it was done before.
         """
-        recording = (
-            insert(HandledMessage)
-            .values(consumer=self._consumer, message_id=message.message_id)
-            .on_conflict_do_nothing()
-            .returning(HandledMessage.consumer)
-        )
 
         def record_and_work(session: Session) -> bool:
-            if session.execute(recording).one_or_none() is None:
+            if session.scalar(_RECORD, self._record(message.message_id)) is None:
                 return False
             work(session)
             return True
 
         return self._database.run_in_transaction(record_and_work)
+
+    def _record(self, message_id: uuid.UUID) -> dict[str, object]:
+        return {"consumer": self._consumer, "message_id": message_id}
 
 
 class InboxReaper:
