@@ -5,7 +5,7 @@ import sys
 import click
 
 from shop.cli.database import store_settings
-from shop.cli.output import emit, pluralize
+from shop.cli.output import emit, pluralize, require_consent
 from shop.customers.data_subject_rights import ErasureResult
 from shop.errors import ConfigurationError
 from shop.wiring import ProcessRuntime, build
@@ -43,7 +43,7 @@ def forget(email: str, yes: bool, as_json: bool) -> None:  # noqa: FBT001 - clic
     if not yes:
         if not sys.stdin.isatty():
             raise ConfigurationError(f"Nothing was changed. Forgetting {email} cannot be undone: add --yes to do it.")
-        click.confirm(f"Forget {email}? This cannot be undone.", abort=True, err=True)
+        require_consent(f"Forget {email}? This cannot be undone.")
     runtime = _runtime()
     try:
         runtime.switch_poller.refresh()

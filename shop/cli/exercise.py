@@ -19,7 +19,7 @@ from shop.cli import EXIT_FAILED, SIGNAL_EXIT
 from shop.cli.exercise_class import collect, export
 from shop.cli.exercise_output import changed_note, held_note, in_checkout, map_lines, print_page, print_verdict, to_dict
 from shop.cli.exercise_watch import check_on_save
-from shop.cli.output import emit
+from shop.cli.output import emit, require_consent
 from shop.errors import ConfigurationError
 from shop.exercises.definition import CHAPTERS, PAGE, WHY, ExerciseDefinition, load_definitions
 from shop.exercises.exercise_list import advise_next, exercise_state, find_exercise
@@ -208,7 +208,7 @@ def reset(n: str, yes: bool, url: str | None) -> None:  # noqa: FBT001
     if not yes:
         if not sys.stdin.isatty():
             raise ConfigurationError("There is no terminal to ask in: repeat the command with --yes.")
-        click.confirm(reset_question(definition, path), abort=True)
+        require_consent(reset_question(definition, path))
     if _holder() == definition.name:
         from shop.cli.exercise_store import end_case
 

@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from shop.cli.output import require_consent
 from shop.cli.stack import SHOP
 from shop.errors import ConfigurationError
 from shop.lab.broken_books import FILE_NAME as BROKEN_BOOKS
@@ -45,7 +46,7 @@ def reset(yes: bool) -> None:  # noqa: FBT001 - click passes options by name
     if not yes:
         if not sys.stdin.isatty():
             raise ConfigurationError("Nothing was deleted. Add --yes to delete it.")
-        click.confirm("Continue?", abort=True)
+        require_consent("Continue?")
     # Its own command: that signals the processes from the account that may.
     down = subprocess.run([*SHOP, "down"], capture_output=True, text=True, check=False)
     if down.returncode:

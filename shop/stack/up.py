@@ -35,8 +35,10 @@ class StackPlan:
     """The servers that the step for schema and data needs."""
     simulators: tuple[ServerProgram, ...]
     """The servers that only the store needs."""
-    front: tuple[ServerProgram, ...]
-    """The application, its worker, and nginx in front."""
+    store: tuple[ServerProgram, ...]
+    """The application and its worker."""
+    edge: tuple[ServerProgram, ...]
+    """nginx in front of them, or nothing."""
     ports: dict[str, int]
     external: tuple[str, ...]
     """The addresses that the user set."""
@@ -124,7 +126,7 @@ def make_plan(settings: Settings, last: StackState) -> StackPlan:
     complete = _complete_settings(settings, {name: url for name, (_, url) in servers.items()}, chosen)
     data_servers = tuple(server for server, _ in servers.values() if server is not None)
     simulators = (http_servers.payments(complete, chosen["payments"]),) if with_simulator else ()
-    return StackPlan(complete, data_servers, simulators, _front(complete, chosen), {**last.ports, **chosen}, external)
+    return StackPlan(complete, data_servers, simulators, *_front(complete, chosen), {**last.ports, **chosen}, external)
 
 
 def has_edge(settings: Settings) -> bool:
@@ -172,8 +174,10 @@ def _complete_settings(settings: Settings, urls: Mapping[str, str], chosen: Mapp
     return settings.model_copy(update=known)
 
 
-def _front(settings: Settings, chosen: Mapping[str, int]) -> tuple[ServerProgram, ...]:
-    """Return the application and its worker; with the edge, nginx listens on the public port.
+def _front(
+    settings: Settings, chosen: Mapping[str, int]
+) -> tuple[tuple[ServerProgram, ...], tuple[ServerProgram, ...]]:
+    """Return the application with its worker, and the edge; with an edge, nginx listens on the public port.
 
     Args:
         settings: complete.
@@ -182,12 +186,12 @@ def _front(settings: Settings, chosen: Mapping[str, int]) -> tuple[ServerProgram
     nginx = edge.find_binary() if settings.edge else None
     worker = http_servers.worker(settings, chosen["worker"], with_edge=nginx is not None)
     if nginx is None:
-        return (http_servers.web(settings), worker)
+        return (http_servers.web(settings), worker), ()
     behind = settings.model_copy(
         update={"host": ports.LOOPBACK, "port": chosen["web"], "trusted_proxies": ports.LOOPBACK}
     )
     app = f"{ports.LOOPBACK}:{chosen['web']}"
-    return (http_servers.web(behind), worker, edge.nginx(nginx, settings, app))
+    return (http_servers.web(behind), worker), (edge.nginx(nginx, settings, app),)
 
 
 def _start(plan: StackPlan, supervisor: ProcessSupervisor, prepare: Sequence[str], console: StackConsole) -> None:
@@ -205,8 +209,10 @@ def _start(plan: StackPlan, supervisor: ProcessSupervisor, prepare: Sequence[str
         supervisor.run_step((*prepare, "--create-on", str(port)), as_owner.as_environment())
     # Again: the first seeding takes so long that another process may have taken the port meanwhile.
     ports.require_free(plan.settings.host, plan.settings.port)
-    _say_starting(plan.front, console)
-    supervisor.start(plan.front)
+    _say_starting((*plan.store, *plan.edge), console)
+    supervisor.start(plan.store)
+    supervisor.wait_until_ready()
+    supervisor.start(plan.edge)  # last: before the store answers, it could only log that it cannot reach it
     supervisor.wait_until_ready()
 
 

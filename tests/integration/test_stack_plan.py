@@ -31,7 +31,7 @@ def test_with_tls_simulator_calls_the_application_behind_the_edge(alone, tmp_pat
         (tmp_path / name).write_text("read by nginx alone")
     with_tls = {"tls_cert": tmp_path / "cert.pem", "tls_key": tmp_path / "key.pem", "host": host}
     plan = make_plan(alone.model_copy(update=with_tls), StackState())
-    web = next(program for program in plan.front if program.name == "web")
+    web = next(program for program in plan.store if program.name == "web")
     assert told(plan.simulators[0]) == f"http://127.0.0.1:{web.port}{WEBHOOK_PATH}"
     assert web.env["SHOP_HOST"] == "127.0.0.1"
 

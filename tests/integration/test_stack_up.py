@@ -9,8 +9,11 @@ import os
 import re
 import shutil
 import signal
+import threading
+import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -37,21 +40,50 @@ def instance(tmp_path_factory):
     instance.shop("down")
 
 
+@pytest.fixture(scope="module")
+def early_statuses():
+    """What clients were told while the stack started."""
+    return set()
+
+
 @pytest.fixture(scope="class")
-def running(instance):
+def running(instance, early_statuses):
     """A stack that is well, however it was started."""
     if not instance.look().is_healthy:
-        instance.up("--size", "s")
+        _start(instance, early_statuses)
     return instance
 
 
 @pytest.fixture
-def up(instance):
+def up(instance, early_statuses):
     """A stack that is well and has its edge."""
     if not (instance.look().is_healthy and {*EDGE} <= set(instance.state().load().processes)):
         instance.shop("down")
-        instance.up("--size", "s")
+        _start(instance, early_statuses)
     return instance
+
+
+def _start(instance, statuses):
+    """Start the stack while a client asks it every few milliseconds."""
+    started = threading.Event()
+
+    def ask():
+        while not started.wait(0.02):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{instance.port}/readyz", timeout=5) as answer:
+                    statuses.add(answer.status)
+            except urllib.error.HTTPError as answer:
+                statuses.add(answer.code)
+            except OSError:
+                statuses.add("refused")
+
+    with ThreadPoolExecutor(1) as client:
+        asking = client.submit(ask)
+        try:
+            instance.up("--size", "s")
+        finally:
+            started.set()
+    asking.result()
 
 
 @pytest.fixture
@@ -72,6 +104,11 @@ def test_store_is_open_and_every_server_is_healthy(up):
     status = up.status()
     assert status["well"]
     assert {one["name"] for one in status["processes"]} == {*SERVERS, *EDGE}
+
+
+def test_client_is_refused_until_the_store_is_ready(up, early_statuses):
+    assert early_statuses <= {"refused", 200}
+    assert "refused" in early_statuses
 
 
 def test_edge_has_the_public_port_and_application_is_behind_it(up):
