@@ -59,5 +59,9 @@ class LineProgress:
         now = time.monotonic()
         if now - self._printed_at >= silence_s:
             self._printed_at = now
-            share = f"{self._done / self._total:4.0%}" if self._total else f"{self._done:,} rows"
-            click.echo(f"{share}  {self._step}", err=True)
+            click.echo(f"{self._share()}{self._step}", err=True)
+
+    def _share(self) -> str:
+        if self._total:
+            return f"{self._done / self._total:4.0%}  "
+        return f"{self._done:,} rows  " if self._done else ""

@@ -55,6 +55,17 @@ def test_flip_elsewhere_is_shown_and_put_back_with_one_click(lab: Page):
     until(lambda: value_of("checkout.stock", lab) == "conditional")  # another process answers, up to a second behind
 
 
+def test_keyboard_and_typed_numbers_stay_through_a_refresh(lab: Page):
+    rate = lab.locator(".lab__load input[name=rate]")
+    rate.fill("77")
+    button = lab.locator("[data-switch='cache.local'] button[value=off]")
+    button.focus()
+    lab.request.put("/api/v1/switches/checkout.stock", data=json.dumps({"value": "naive"}), headers=JSON)
+    expect(lab.locator(".changed")).to_contain_text("checkout.stock = naive")
+    expect(button).to_be_focused()
+    expect(rate).to_have_value("77")
+
+
 def test_folded_parts_stay_folded_and_open_for_a_change(lab: Page):
     lab.locator("[data-fold=Speed] summary").click()
     lab.request.put("/api/v1/switches/cache.jitter", data=json.dumps({"value": "off"}), headers=JSON)

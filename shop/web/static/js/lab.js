@@ -23,15 +23,39 @@ function keepFolds(part, replacement) {
   }
 }
 
+/** A number that the visitor has typed stays. */
+function keepInputs(part, replacement) {
+  for (const typed of part.querySelectorAll("input.input")) {
+    const fresh = replacement.querySelector(`input.input[name="${typed.name}"]`);
+    if (fresh && typed.value !== typed.defaultValue) fresh.value = typed.value;
+  }
+}
+
+/** The same control has the same key before and after a refresh. */
+function keyOf(control) {
+  const { switch: row, fold } = control.closest("[data-switch], [data-fold]")?.dataset ?? {};
+  const value = control.tagName === "BUTTON" ? control.value : "";
+  return [control.tagName, row, fold, control.name, value, control.getAttribute("href")].join(" ");
+}
+
+/** Replaces a part; the keyboard stays at its control. */
+function replacePart(part, replacement) {
+  keepFolds(part, replacement);
+  keepInputs(part, replacement);
+  const focused = part.contains(document.activeElement) ? keyOf(document.activeElement) : null;
+  part.replaceChildren(...replacement.childNodes);
+  if (focused === null) return;
+  const controls = [...part.querySelectorAll("a, button, input, summary")];
+  controls.find((control) => keyOf(control) === focused)?.focus({ preventScroll: true });
+}
+
 function replaceLiveParts(html) {
   const fresh = new DOMParser().parseFromString(html, "text/html");
   const live = document.querySelector("[data-lab-live]");
   live.dataset.stamp = fresh.querySelector("[data-lab-live]").dataset.stamp;
   for (const part of document.querySelectorAll("[data-live]")) {
     const replacement = fresh.querySelector(`[data-live="${part.dataset.live}"]`);
-    if (!replacement) continue;
-    keepFolds(part, replacement);
-    part.replaceChildren(...replacement.childNodes);
+    if (replacement) replacePart(part, replacement);
   }
 }
 
