@@ -1,7 +1,7 @@
 """The composition root of the queue: the consumers of each topic, the relay and the dispatcher.
 
-Only the worker and the commands for the queue use it. A web process writes messages to the outbox and does not connect
-to the broker.
+Only the worker and the commands for the queue use it. A web process writes messages to the outbox; only its
+readiness check connects to the broker.
 """
 
 import time

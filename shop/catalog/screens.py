@@ -4,8 +4,8 @@ Problem: a page that loads its product, its ratings, its reviews and its related
 phone waits for a round trip each time.
 Method: one call for a screen (a composite API, "backend for frontend"). The number of queries of a screen has a fixed
 bound, whatever the amount of data, and its bytes are cached as they are sent.
-Switch: ``api.composite``; off, the product page loads the parts one by one. Experiment: the calls are counted in
-docs/patterns/composite-api.md.
+Switch: ``api.composite``; off, the product page loads the parts one by one. Experiment:
+``composite-api``.
 Source: Newman, "Building Microservices", ch. 14, on backends for frontends; Netflix's API redesign (2012).
 """
 

@@ -36,6 +36,8 @@ class Payment(ModelBase):
     """Until then, one request may call the provider about it; others wait."""
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     """The number of failed attempts in this status."""
+    refusals: Mapped[int] = mapped_column(server_default=text("0"))
+    """How many of them, the last ones in a row, the provider has refused."""
     next_attempt_at: Mapped[datetime | None] = mapped_column()
     """The time of the next automatic attempt; null: at once."""
     last_error: Mapped[str | None] = mapped_column(Text)

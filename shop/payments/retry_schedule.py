@@ -3,7 +3,7 @@
 Problem: a call that can never succeed, repeated every two seconds for ever, is load and fills the log, and staff does
 not see it.
 Method: the payment's row counts the failures and has the time of the next attempt. The delay doubles up to a cap, with
-jitter. A refund is given up after a few refusals of the provider, or after some days without an answer. Then staff must
+jitter. A refund is given up after a few refusals in a row, or after some days without an answer. Then staff must
 act.
 Source: AWS Builders' Library, "Timeouts, retries and backoff with jitter".
 """
@@ -34,11 +34,11 @@ def retry_delay(attempts: int, chance: float, cap_s: float) -> timedelta:
     return timedelta(seconds=ExponentialBackoff(BASE_S, cap_s).equal_jitter_s(attempts, chance))
 
 
-def is_exhausted(attempts: int, *, refused: bool) -> bool:
+def is_exhausted(attempts: int, refusals: int) -> bool:
     """Tell whether the store gives up.
 
     Args:
         attempts: the failures, including the last one.
-        refused: whether the provider refused the last attempt.
+        refusals: how many of them, the last ones in a row, the provider has refused.
     """
-    return attempts >= (MAX_REFUSALS if refused else MAX_ATTEMPTS)
+    return refusals >= MAX_REFUSALS or attempts >= MAX_ATTEMPTS

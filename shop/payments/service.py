@@ -47,6 +47,7 @@ _TRANSITION = (
         provider_id=func.coalesce(bindparam("charge_id"), _payments.columns.provider_id),
         claimed_until=None,
         attempts=0,
+        refusals=0,
         next_attempt_at=None,
         last_error=None,
         updated_at=func.clock_timestamp(),
@@ -157,15 +158,19 @@ class PaymentService:
         """
         unsettled = (PaymentStatus.PENDING.value, *OWED_STATUSES)
         this = update(Payment).where(Payment.order_id == order_id, Payment.status.in_(unsettled))
-        counted = this.values(attempts=Payment.attempts + 1, last_error=error.detail)
-        row = session.execute(counted.returning(Payment.attempts, Payment.status)).one_or_none()
+        counted = this.values(
+            attempts=Payment.attempts + 1,
+            refusals=Payment.refusals + 1 if isinstance(error, ProviderRefused) else 0,
+            last_error=error.detail,
+        )
+        row = session.execute(counted.returning(Payment.attempts, Payment.refusals, Payment.status)).one_or_none()
         if row is None:
             return  # settled in the meantime
-        attempts, status = row
+        attempts, refusals, status = row
         cap_s = retry_schedule.SETTLE_CAP_S if status == PaymentStatus.PENDING else retry_schedule.REFUND_CAP_S
         delay = retry_schedule.retry_delay(attempts, random.random(), cap_s)
         session.execute(this.values(next_attempt_at=func.clock_timestamp() + delay))
-        if retry_schedule.is_exhausted(attempts, refused=isinstance(error, ProviderRefused)):
+        if retry_schedule.is_exhausted(attempts, refusals):
             pending_refund = this.where(Payment.status == PaymentStatus.REFUND_PENDING.value)
             session.execute(pending_refund.values(status=PaymentStatus.REFUND_FAILED.value))
 

@@ -357,6 +357,18 @@ def test_a_renamed_or_withdrawn_product_leaves_no_old_page(store, runtime):
     assert seconds_until(lambda: say({200}, {200})) < NEGATIVE.ttl_s / 2  # deleted, and not merely over
 
 
+def test_sitemap_at_the_edge_loses_a_withdrawn_product(store, runtime):
+    parts = re.findall(r"/sitemap-\d+\.xml", store.edge.get("/sitemap.xml").text)
+    cup = f"/p/{store.cup}</loc>"
+    (part,) = (path for path in parts if cup in store.edge.get(path).text)
+    until(lambda: store.is_kept(part))
+    try:
+        runtime.services().catalog.edit(store.cup, ProductChange(withdrawn=True))
+        until(lambda: cup not in store.edge.get(part).text)
+    finally:
+        runtime.services().catalog.edit(store.cup, ProductChange(withdrawn=False))
+
+
 def test_a_404_replaces_an_expired_page_without_a_purge(store, database):
     """The edge has only the answer to go by: one that it may not keep leaves the old page, to be served on."""
     pages = [f"/p/{store.mug}", f"/p/{store.cup}"]

@@ -178,6 +178,23 @@ def test_repeatedly_refused_refund_fails_for_staff(store, simulator):
     assert store.found_by_the_auditor() == set()
 
 
+def test_refusals_after_silence_are_counted_from_the_first_refusal(store, simulator):
+    order = store.buy()
+    simulator.behave(outage=True)
+    store.cancel(order)
+    store.complete_in_vain(retry_schedule.MAX_REFUSALS - 1)
+    simulator.behave(refund_refusal_rate=1, outage=False)
+    store.complete_in_vain(retry_schedule.MAX_REFUSALS - 1)
+    assert store.payment().status == "refund_pending"
+    simulator.behave(outage=True)
+    store.complete_in_vain(1)
+    simulator.behave(refund_refusal_rate=1, outage=False)
+    store.complete_in_vain(1)
+    assert (store.payment().status, store.payment().refusals) == ("refund_pending", 1), "not in a row"
+    store.complete_in_vain(retry_schedule.MAX_REFUSALS - 1)
+    assert store.payment().status == "refund_failed"
+
+
 @pytest.fixture
 def failed(store, simulator):
     order = store.buy()

@@ -11,10 +11,11 @@ def test_delays_double_up_to_cap_and_stay_above_half():
 
 
 def test_a_refusal_is_believed_sooner_than_silence():
-    assert not retry_schedule.is_exhausted(retry_schedule.MAX_REFUSALS - 1, refused=True)
-    assert retry_schedule.is_exhausted(retry_schedule.MAX_REFUSALS, refused=True)
-    assert not retry_schedule.is_exhausted(retry_schedule.MAX_REFUSALS, refused=False)
-    assert retry_schedule.is_exhausted(retry_schedule.MAX_ATTEMPTS, refused=False)
+    most = retry_schedule.MAX_REFUSALS
+    assert not retry_schedule.is_exhausted(most - 1, refusals=most - 1)
+    assert retry_schedule.is_exhausted(most, refusals=most)
+    assert not retry_schedule.is_exhausted(2 * most, refusals=most - 1)
+    assert retry_schedule.is_exhausted(retry_schedule.MAX_ATTEMPTS, refusals=0)
 
 
 def test_silence_is_borne_for_two_days_at_least():

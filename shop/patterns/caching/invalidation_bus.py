@@ -9,7 +9,8 @@ long.
 :class:`InvalidationBarrier` lets a writer wait until every process has received the invalidation. After the
 invalidation, the writer publishes a ticket. Messages arrive in order, so a listener that reads the ticket has handled
 the invalidation; it then signs the ticket. PUBLISH returns the number of listeners; the barrier waits for that many
-signatures, but only for a moment: a hanging process must not hold up an editor. Only edits wait; a checkout does not.
+signatures, but only for a moment: a hanging process must not hold up an editor. Edits and reviews wait; a checkout
+does not.
 Source: Valkey's documentation of SUBSCRIBE, PUBLISH (messages are delivered at most once, in order) and BLMPOP; Terry
 et al., "Session Guarantees for Weakly Consistent Replicated Data", PDIS 1994 (read your writes).
 """

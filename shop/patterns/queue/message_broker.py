@@ -1,7 +1,7 @@
 """The message broker: dramatiq over Valkey (or Redis) or RabbitMQ; the scheme of the address decides.
 
-Each consumer has its own queue, so a slow mail server delays no other consumer. Prefetch and length of a queue are
-bounded; further messages wait in the outbox.
+Each consumer has its own queue, so its waiting messages delay no other consumer; all consumers of a worker share its
+threads. Prefetch and length of a queue are bounded; further messages wait in the outbox.
 """
 
 from collections.abc import Callable, Mapping, Sequence
