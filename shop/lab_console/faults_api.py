@@ -1,11 +1,12 @@
 """API of the faults: lists them and sets them. Registered in the lab profile only."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from flask_openapi3 import Tag
 from pydantic import Field
 
-from shop.faults import FAULTS, NONE, FaultChannel, FaultReport
+from shop.faults import FAULT_S, FAULTS, LONGEST_FAULT_S, NONE, FaultChannel, FaultReport, resolve_name
 from shop.lab_console.services import LabConsoleServices
 from shop.patterns.observability import correlation
 from shop.web.openapi import ApiBlueprint
@@ -22,7 +23,10 @@ class FaultPath(ApiModel):
 class FaultOrder(ApiModel):
     """The new value of a fault."""
 
-    value: str = Field(description="One of its values; `none` ends it.")
+    value: str = Field(description="One of its values; `none` ends it. `failing:50` lets half of the calls fail.")
+    for_s: int = Field(
+        default=FAULT_S, ge=1, le=LONGEST_FAULT_S, description="Seconds after which the fault ends by itself."
+    )
 
 
 class FaultAnswer(ApiModel):
@@ -33,6 +37,7 @@ class FaultAnswer(ApiModel):
     values: list[str] = Field(description="All possible faults; `none` first.")
     offered: bool = Field(description="Whether it is a server of this stack. Other servers are never broken.")
     does: str
+    ends_at: datetime | None = Field(description="When the fault ends by itself; null if there is none.")
 
 
 class FaultList(ApiModel):
@@ -57,8 +62,9 @@ def create_api(services: LabConsoleServices) -> ApiBlueprint:
     )
     def put_fault(path: FaultPath, body: FaultOrder) -> Any:
         """Set or end a fault; in force when this answers, but a server that was down still has to start."""
-        report = services.fault_channel.request(path.name, body.value, correlation.request_id.get())
-        return describe(path.name, report), NO_STORE_HEADERS
+        name = resolve_name(path.name)
+        report = services.fault_channel.request(name, body.value, correlation.request_id.get(), body.for_s)
+        return describe(name, report), NO_STORE_HEADERS
 
     return api
 
@@ -78,4 +84,5 @@ def describe(name: str, report: FaultReport) -> dict[str, Any]:
         values=list(fault.values),
         offered=name in report.offered,
         does=fault.description,
-    ).model_dump()
+        ends_at=datetime.fromtimestamp(ends_at, UTC) if (ends_at := report.ends_at.get(name)) is not None else None,
+    ).model_dump(mode="json")

@@ -7,13 +7,14 @@ can also be slow or fail: it reads its behaviour settings from its ledger before
 
 import random
 import sqlite3
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
-from shop.faults import NONE, FaultChannel, FaultReport
+from shop.faults import NONE, FaultChannel, FaultReport, FaultRequest, percentage_of
 from shop.payments.simulator import behaviour_settings
 from shop.payments.simulator.behaviour_settings import BehaviourSettings
 from shop.payments.simulator.ledger import FILE, ProviderLedger
@@ -24,6 +25,8 @@ SERVERS: Mapping[str, str] = {
     "database": "postgres",
     "broker": "broker",
     "web": "web",
+    "worker": "worker",
+    "edge": "edge",
     "payments": "payments",
 }
 """Fault to the program that it affects."""
@@ -32,6 +35,15 @@ BEHAVIOURS: Mapping[str, BehaviourSettings] = {
     "failing": BehaviourSettings(error_rate=0.1),
 }
 """Slow is four times the store's limit for one call. So few calls fail that the store's retry budget covers them."""
+RETRY_END_S = 1.0
+
+
+def behaviour_of(fault: str) -> BehaviourSettings:
+    """Return how the simulator behaves during a fault; ``failing:50`` lets half of the calls fail."""
+    percentage = percentage_of(fault)
+    if percentage is not None:
+        return BehaviourSettings(error_rate=percentage / 100)
+    return BEHAVIOURS.get(fault, BehaviourSettings())
 
 
 class FaultTarget:
@@ -123,7 +135,7 @@ class PaymentsFaultTarget(FaultTarget):
 
     def _write_behaviour(self, fault: str) -> None:
         with self._ledger.writing() as connection:
-            behaviour_settings.set_fault(connection, BEHAVIOURS.get(fault, BehaviourSettings()))
+            behaviour_settings.set_fault(connection, behaviour_of(fault))
 
 
 def build_target(name: str, program: ServerProgram, find_pid: Callable[[], int | None], home: Path) -> FaultTarget:
@@ -156,35 +168,44 @@ class ClientSideFault:
 
 
 class FaultDispatcher:
-    """Reads requests from the channel and applies them to the targets.
+    """Reads requests from the channel, applies them to the targets, and ends each fault after its time.
 
     Args:
         channel: carries requests and reports.
         targets: dependency to its target.
+        monotonic: the clock that counts, in seconds; the clock of the wall may be set.
     """
 
-    def __init__(self, channel: FaultChannel, targets: Mapping[str, "FaultTarget | ClientSideFault"]) -> None:
+    def __init__(
+        self,
+        channel: FaultChannel,
+        targets: Mapping[str, "FaultTarget | ClientSideFault"],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._channel = channel
         self._targets = targets
+        self._now = monotonic
+        self._ends_at: dict[str, float] = {}
+        self._handled = self._failed = ""
         channel.close()  # faults end with their stack
-        self._publish("")
+        self._publish()
 
     def run_once(self) -> list[str]:
-        """Apply a new request, if there is one; return the changes as lines for the console."""
+        """Apply a new request, and end what has lasted its time; return the changes as lines for the console."""
+        lines = self._end_expired()
         request = self._channel.pending_request()
         if request is None or request.request_id == self._handled:
-            return []
+            return lines
         applied, failed = [], []
-        for name, target in self._targets.items():
-            value = request.wanted.get(name, NONE)
-            if value != target.fault:
+        for name, value in request.wanted.items():
+            if name in self._targets:
                 try:
-                    target.apply(value)
-                    applied.append(f"fault {name}={value}, as requested")
+                    applied += self._apply(name, value, request)
                 except sqlite3.Error as error:
                     failed.append(f"fault {name}={value} could not be applied: {error}")
-        self._publish(request.request_id, "; ".join(failed))
-        return applied + failed
+        self._handled, self._failed = request.request_id, "; ".join(failed)
+        self._publish()
+        return lines + applied + failed
 
     def end(self) -> None:
         """End every fault, so that the servers can be stopped cleanly."""
@@ -192,10 +213,38 @@ class FaultDispatcher:
             target.end()
         self._channel.close()
 
-    def _publish(self, request_id: str, failed: str = "") -> None:
-        self._handled = request_id
+    def _apply(self, name: str, value: str, request: FaultRequest) -> list[str]:
+        target = self._targets[name]
+        is_new = value != target.fault
+        if is_new:
+            target.apply(value)
+        self._ends_at.pop(name, None)
+        if target.fault == NONE:
+            return [f"fault {name}={value}, as requested"] if is_new else []
+        self._ends_at[name] = self._now() + request.seconds
+        return [f"fault {name}={value}, as requested; it ends in {request.seconds} s"]
+
+    def _end_expired(self) -> list[str]:
+        """End the faults that have lasted their time; one that cannot be ended is tried again later."""
+        lines = []
+        for name in [name for name, at in self._ends_at.items() if self._now() >= at]:
+            fault = self._targets[name].fault
+            try:
+                self._targets[name].apply(NONE)
+            except sqlite3.Error as error:
+                self._ends_at[name] = self._now() + RETRY_END_S
+                lines.append(f"fault {name}={fault} could not be ended: {error}")
+                continue
+            del self._ends_at[name]
+            lines.append(f"fault {name}={fault} has lasted its time and is over")
+        if lines:
+            self._publish()
+        return lines
+
+    def _publish(self) -> None:
         active = {name: target.fault for name, target in self._targets.items()}
-        self._channel.publish_report(FaultReport(tuple(self._targets), active, request_id, failed))
+        ends_at = {name: time.time() + at - self._now() for name, at in self._ends_at.items()}
+        self._channel.publish_report(FaultReport(tuple(self._targets), active, self._handled, self._failed, ends_at))
 
 
 def kill_random_child(pid: int | None) -> None:

@@ -169,6 +169,29 @@ def test_one_fault_replaces_another_directly(stack):
     until(lambda: not stack.cache_answers())
 
 
+def test_fault_ends_by_itself_when_its_client_is_gone(stack):
+    stack.desk.request("cache", "hang", seconds=1)
+    assert stack.desk.report().ends_at["cache"] == pytest.approx(time.time() + 1, abs=BUSY_MACHINE)
+    until(stack.cache_answers)
+    until(lambda: stack.desk.report().active["cache"] == "none")
+    assert stack.desk.report().ends_at == {}
+    until(lambda: "fault cache=hang has lasted its time and is over" in (stack.var / "out").read_text())
+
+
+def test_same_fault_again_begins_its_time_anew(stack):
+    stack.desk.request("mail", "slow", seconds=1)
+    stack.desk.request("mail", "slow", seconds=60)
+    stack.desk.request("cache", "hang", seconds=1)
+    until(stack.cache_answers)
+    assert stack.desk.report().active == {"cache": "none", "database": "none", "mail": "slow"}
+
+
+def test_request_of_another_fault_does_not_repeat_one_that_is_over(stack):
+    stack.desk.request("cache", "hang", seconds=1)
+    until(lambda: stack.desk.report().active["cache"] == "none")
+    assert stack.desk.request("mail", "slow").active == {"cache": "none", "database": "none", "mail": "slow"}
+
+
 def test_fault_is_active_within_half_a_second(stack):
     began = time.monotonic()
     stack.desk.request("cache", "hang")
@@ -214,18 +237,35 @@ def test_next_command_stops_a_hanging_leftover_server(tmp_path_factory):
     ("name", "value", "says"),
     [
         ("cash", "down", "Did you mean cache?"),
-        ("postgres", "down", "Did you mean database?"),
+        ("Postgres", "down", "Did you mean database?"),
         ("Redis", "down", "Did you mean cache?"),
-        ("elevator", "down", "There are cache, database, broker, web, payments, mail."),
+        ("elevator", "down", "There are cache, database, broker, web, worker, edge, payments, mail."),
         ("cache", "hung", "Did you mean hang?"),
         ("payments", "slwo", "Did you mean slow?"),
         ("moon", "down", "no fault"),
+        ("payments", "failing:0", "failing:PERCENT with 1 to 100"),
+        ("payments", "failing:101", "failing:PERCENT with 1 to 100"),
+        ("payments", "failing:", "failing:PERCENT with 1 to 100"),
+        ("payments", "slow:50", "not 'slow:50'"),
+        ("cache", "down:50", "not 'down:50'"),
     ],
 )
 def test_unknown_fault_is_refused_with_the_known_names(client, name, value, says):
     answer = client.put(f"/api/v1/faults/{name}", json={"value": value})
     assert answer.status_code == 422
     assert says in answer.json["detail"]
+
+
+@pytest.mark.parametrize("seconds", [0, 3601, "soon"])
+def test_time_of_a_fault_outside_its_limits_is_refused(client, seconds):
+    answer = client.put("/api/v1/faults/cache", json={"value": "down", "for_s": seconds})
+    assert answer.status_code == 422
+    assert "for_s" in str(answer.json["errors"])
+
+
+def test_usual_name_of_a_dependency_is_understood(client):
+    answer = client.put("/api/v1/faults/postgres", json={"value": "down"})
+    assert answer.json["detail"] == "The database is not a server of this stack, and only those can be broken."
 
 
 def test_external_server_gets_no_fault(client, settings):
@@ -242,6 +282,8 @@ def test_external_server_gets_no_fault(client, settings):
         "database": True,
         "broker": False,
         "web": False,
+        "worker": False,
+        "edge": False,
         "payments": False,
         "mail": False,
     }
@@ -268,12 +310,40 @@ def test_command_sets_and_clears_a_fault(stack, monkeypatch):
         "database": "none",
         "broker": "none",
         "web": "none",
+        "worker": "none",
+        "edge": "none",
         "payments": "none",
         "mail": "none",
     }
     assert CliRunner().invoke(fault, ["clear"]).exit_code == 0
     assert stack.cache.ping()
-    assert CliRunner().invoke(fault, ["set", "cash", "hang"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["cash", "hang"],
+        ["payments", "failing:0"],
+        ["payments", "failing:1.5"],
+        ["cache", "hang", "--for", "0"],
+        ["cache", "hang", "--for", "3601"],
+        ["cache", "hang", "--for", "1.5"],
+    ],
+)
+def test_wrong_words_are_wrong_usage(stack, monkeypatch, words):
+    monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))
+    assert CliRunner().invoke(fault, ["set", *words]).exit_code == 2
+    assert stack.desk.report().active["cache"] == "none"
+
+
+def test_command_names_the_time_and_understands_a_usual_name(stack, monkeypatch):
+    monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))
+    done = CliRunner().invoke(fault, ["set", "valkey", "hang", "--for", "90"])
+    assert done.output == "cache = hang for 90 s.\n"
+    listed = json.loads(CliRunner().invoke(fault, ["list", "--json"]).output)["items"]
+    (cache,) = (item for item in listed if item["name"] == "cache")
+    assert 60 < cache["ends_in_s"] <= 90
+    assert "ends in" in CliRunner().invoke(fault, ["list"]).output
 
 
 def test_command_without_a_stack_is_refused(tmp_path):

@@ -116,6 +116,20 @@ def test_hang_to_slow_and_back_leaves_nothing(simulator, target):
     assert behaviour(simulator)["latency_ms"] == 0
 
 
+@pytest.mark.parametrize(
+    ("fault", "rate"), [("failing", 0.1), ("failing:1", 0.01), ("failing:50", 0.5), ("failing:100", 1)]
+)
+def test_percentage_of_failing_calls(simulator, target, fault, rate):
+    target.apply(fault)
+    assert behaviour(simulator)["error_rate"] == rate
+
+
+def test_with_failing_100_every_call_fails(simulator, target):
+    target.apply("failing:100")
+    statuses = {httpx.get(f"{simulator.url}/charges/unknown-{number}").status_code for number in range(20)}
+    assert statuses == {503}
+
+
 def test_request_fails_if_the_ledger_cannot_be_written(simulator, target, tmp_path, monkeypatch):
     monkeypatch.setattr("shop.payments.simulator.ledger.BUSY_TIMEOUT_S", 0.1)
     channel = FaultChannel(tmp_path)

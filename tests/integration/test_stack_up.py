@@ -137,6 +137,19 @@ def test_killed_edge_or_worker_is_restarted(up, name):
 
 
 @pytest.mark.skipif(not (EDGE and shutil.which("curl")), reason="it asks the edge, with curl")
+@pytest.mark.parametrize("value", ["down", "hang"])
+@pytest.mark.parametrize("name", ["worker", *EDGE])
+def test_edge_or_worker_is_broken_for_a_while(up, name, value):
+    (before,) = (one for one in up.look().processes if one.name == name)
+    up.shop("fault", "set", name, value, "--for", "60")
+    until(lambda: {one.name: one.fault for one in up.look().processes}[name] == value)
+    until(lambda: not up.look().is_healthy)
+    up.shop("fault", "clear")
+    until(lambda: up.look().is_healthy)
+    (after,) = (one for one in up.look().processes if one.name == name)
+    assert (after.pid == before.pid) == (value == "hang")
+
+
 def test_tutorial_commands_print_its_output(reader, tmp_path):
     before = _restarts(reader, "cache")
     steps = [block for block in command_blocks.blocks_of(command_blocks.TUTORIAL) if block.is_run]
