@@ -319,6 +319,7 @@ class ProcessRuntime:
             timeout=timeout,
             retries=snapshot["payments.retries"] == "on",
             breaker=snapshot["payments.breaker"] == "on",
+            budget=snapshot["retry.budget"],
             choose=seams.choose,
         )
         return PaymentService(provider, self._limit_s(snapshot), claim_s=self._claim_s(snapshot))

@@ -22,8 +22,8 @@ CHAPTERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "orders.projection",
         ),
         "Availability": (
-            *("payments.breaker", "payments.timeout", "payments.retries", "cache.stale_if_error"),
-            "orders.confirmation",
+            *("payments.breaker", "payments.timeout", "payments.retries", "retry.budget"),
+            *("cache.stale_if_error", "orders.confirmation"),
         ),
         OTHER: ("observability.logs",),
     }

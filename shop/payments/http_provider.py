@@ -22,6 +22,7 @@ from shop.payments.provider import (
     ProviderNotReached,
     ProviderOutcomeUnknown,
     ProviderRefused,
+    ProviderThrottled,
     RequestInProgress,
 )
 from shop.storable_text import is_storable, storable
@@ -189,7 +190,9 @@ class _TotalTimeout(dict[str, float]):
 def _read_response(status: int, content: bytes) -> _ProviderResponse:
     if status == 500:
         raise ProviderFailed("The payments provider reports an internal error.")
-    if status > 500 or status == 429:  # from a gateway, or overload: the provider may still do the work
+    if status == 429:
+        raise ProviderThrottled(_NO_ANSWER)
+    if status > 500:  # from a gateway, or overload: the provider may still do the work
         raise ProviderOutcomeUnknown(_NO_ANSWER)
     try:
         body = json.loads(content)

@@ -83,6 +83,10 @@ class ProviderOutcomeUnknown(ProviderUnavailable):
     """No answer: the call may be done, may still be in progress, or may never have arrived."""
 
 
+class ProviderThrottled(ProviderOutcomeUnknown):
+    """The provider, or a gateway in front of it, asks for fewer calls."""
+
+
 class RequestInProgress(ProviderOutcomeUnknown):
     """The provider answered that an earlier call with this key is still in progress."""
 

@@ -3,10 +3,11 @@
 Every call has an idempotency key or changes nothing, so every call may be repeated. A call may make several attempts.
 If the last attempt did not reach the provider, an earlier attempt may have. Then the call raises
 :class:`ProviderOutcomeUnknown`, and not the error of its last attempt.
-Switches: ``payments.timeout``, ``payments.retries``, ``payments.breaker``; see ``shop/patterns/resilience``.
+Switches: ``payments.timeout``, ``payments.retries``, ``retry.budget``, ``payments.breaker``; see
+``shop/patterns/resilience``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -15,17 +16,22 @@ from shop.database.transactions import refuse_in_transaction
 from shop.errors import ProviderUnavailable
 from shop.money import Money
 from shop.patterns.resilience import (
+    AdaptiveThrottle,
+    AttemptBudget,
     BoundedRetry,
     BreakerConfig,
+    CallRefused,
     CallTimeout,
     CircuitBreaker,
     CircuitOpen,
     DeadlineExceeded,
     DependencyBreaker,
     NoBreaker,
+    NoBudget,
     NoRetry,
     NoTimeout,
     RetryBudget,
+    RetryQuota,
     RetryStrategy,
     TimeLimit,
     deadlines,
@@ -41,6 +47,7 @@ from shop.payments.provider import (
     ProviderNotReached,
     ProviderOutcomeUnknown,
     ProviderRefused,
+    ProviderThrottled,
     RequestInProgress,
 )
 from shop.settings import Settings
@@ -57,7 +64,7 @@ def keep_own(name: str, own: Any) -> Any:
 
 
 class ProviderResilience:
-    """The state that all calls of a process share for all values of the switches: circuit breaker and retry budget.
+    """The state that all calls of a process share for all values of the switches: circuit breaker and retry budgets.
 
     Args:
         settings: limits and rates.
@@ -71,8 +78,16 @@ class ProviderResilience:
         timeout_s, slow_s = settings.payments_timeout_ms / 1000, settings.payments_slow_ms / 1000
         self._timeout = CallTimeout(timeout_s)
         self._min_wait_s = min(timeout_s, slow_s)
-        budget = RetryBudget(share=settings.payments_retry_share)
-        self._retry = BoundedRetry(DEPENDENCY, settings.payments_attempts, budget, emit=emit)
+        budgets: Mapping[str, AttemptBudget] = {
+            "share": RetryBudget(share=settings.payments_retry_share),
+            "quota": RetryQuota(),
+            "throttle": AdaptiveThrottle(clock),
+            "off": NoBudget(),
+        }
+        self._retries = {
+            name: BoundedRetry(DEPENDENCY, settings.payments_attempts, budget, emit, is_throttled=_is_throttled)
+            for name, budget in budgets.items()
+        }
         config = BreakerConfig(slow_s, settings.payments_breaker_calls, settings.payments_breaker_open_s)
         self._breaker = CircuitBreaker(DEPENDENCY, config, clock, emit)
 
@@ -83,6 +98,7 @@ class ProviderResilience:
         timeout: bool,
         retries: bool,
         breaker: bool,
+        budget: str = "share",
         choose: MechanismChoice = keep_own,
     ) -> "ResilientProvider":
         """Return the provider with those mechanisms that are switched on.
@@ -92,12 +108,13 @@ class ProviderResilience:
             timeout: whether each attempt has a time limit.
             retries: whether failed attempts are repeated.
             breaker: whether there is a circuit breaker.
+            budget: the budget of the retries, a value of ``retry.budget``.
             choose: chooses what stands in the place of retries and breaker.
         """
         return ResilientProvider(
             provider,
             self._timeout if timeout else NoTimeout(),
-            choose("payments.retries", self._retry) if retries else NoRetry(),
+            choose("payments.retries", self._retries[budget]) if retries else NoRetry(),
             choose("payments.breaker", self._breaker) if breaker else NoBreaker(),
             self._min_wait_s,
             self._clock,
@@ -169,6 +186,8 @@ class ResilientProvider:
 
         try:
             return self._retries.call(attempt, idempotent=True, is_retryable=_is_retryable)
+        except CallRefused as error:
+            raise CallNotAttempted("The payments provider has answered too few of the last calls.") from error
         except ProviderUnavailable as error:
             if outcomes.may_have_arrived and not isinstance(error, ProviderOutcomeUnknown):
                 raise ProviderOutcomeUnknown(error.detail) from error
@@ -227,6 +246,10 @@ class _CallerDeadlineExceeded(Exception):
 def _is_retryable(error: Exception) -> bool:
     """Tell whether a retry can help. The provider stores an internal error under its key, so a retry cannot help."""
     return isinstance(error, (ProviderNotReached, ProviderOutcomeUnknown)) and not isinstance(error, CallNotAttempted)
+
+
+def _is_throttled(error: Exception) -> bool:
+    return isinstance(error, ProviderThrottled)
 
 
 def _is_provider_failure(error: Exception) -> bool | None:

@@ -144,6 +144,12 @@ SWITCHES: Mapping[str, PatternSwitch] = MappingProxyType(
                 "Retries in one layer, with full jitter and a budget; off, the first failure reaches the shopper.",
             ),
             PatternSwitch(
+                "retry.budget",
+                ("share", "quota", "throttle", "off"),
+                "What limits all retries together: a share of the calls, tokens that answers return, or a client that"
+                " refuses calls itself; off, each call has all its attempts.",
+            ),
+            PatternSwitch(
                 "observability.logs",
                 ("json", "off"),
                 "One JSON line per request, joined by the request id; off, nothing is written.",

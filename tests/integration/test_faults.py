@@ -186,7 +186,7 @@ def test_same_fault_again_begins_its_time_anew(stack):
     assert stack.desk.report().active == {"cache": "none", "database": "none", "mail": "slow"}
 
 
-def test_request_of_another_fault_does_not_repeat_one_that_is_over(stack):
+def test_another_request_does_not_repeat_a_fault_that_ended(stack):
     stack.desk.request("cache", "hang", seconds=1)
     until(lambda: stack.desk.report().active["cache"] == "none")
     assert stack.desk.request("mail", "slow").active == {"cache": "none", "database": "none", "mail": "slow"}

@@ -126,6 +126,11 @@ def attempts_of_one_look_at_an_overloaded_provider(client, runtime):
     return attempts_of_looks(runtime, 1)
 
 
+def attempts_of_looks_that_use_up_every_budget(client, runtime):
+    client.put("/api/v1/switches/payments.breaker", json={"value": "off"})
+    return attempts_of_looks(runtime, 18)  # 36 retries without a budget; the quota pays 35
+
+
 def attempts_of_many_looks_at_an_overloaded_provider(client, runtime):
     client.put("/api/v1/switches/payments.retries", json={"value": "off"})
     return attempts_of_looks(runtime, 2 * runtime.settings.payments_breaker_calls)
@@ -165,6 +170,7 @@ MEASURES = {
     "payments.breaker": attempts_of_many_looks_at_an_overloaded_provider,
     "payments.timeout": what_a_hurried_caller_hears_of_a_slow_provider,
     "payments.retries": attempts_of_one_look_at_an_overloaded_provider,
+    "retry.budget": attempts_of_looks_that_use_up_every_budget,
     "observability.logs": lines_a_request,
 }
 """For each switch, something that can be counted from outside and must differ between its values."""

@@ -46,6 +46,6 @@ def retrying(
         uniform: draws a wait.
         sleep: waits.
     """
-    budget, backoff = RetryBudget(limits.share, limits.reserve), ExponentialBackoff(limits.base_s, limits.cap_s)
-    retry = BoundedRetry("exercise", limits.attempts, budget, backoff, uniform=uniform, sleep=sleep)
+    budget = RetryBudget(limits.share, limits.reserve, ExponentialBackoff(limits.base_s, limits.cap_s))
+    retry = BoundedRetry("exercise", limits.attempts, budget, uniform=uniform, sleep=sleep)
     return DeadlineRetry(retry, RequestDeadline(0.0, HandedInClock(lambda: -remaining_s())))

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 from pydantic import Field
@@ -22,9 +23,10 @@ from shop.lab.drivers.checkouts import CheckoutSample, check_out_at_rate
 from shop.lab.drivers.crowd import guest_count, guests_s, guests_with_carts
 from shop.lab.drivers.driver_context import GENERATOR_START_S, DriverContext, DriverMeasure, DriverResult
 from shop.lab.load import LoadSamples
-from shop.lab.metrics_client import sample_in_flight
+from shop.lab.metrics_client import MetricsClient, sample_in_flight, sum_counter
 from shop.lab.statistics import percentile
 from shop.lab.strict_model import StrictModel
+from shop.patterns.observability import metric_names
 
 PAYMENTS = "payments"
 CLEAR_TIMEOUT_S = 20.0
@@ -70,6 +72,7 @@ class BystanderDriver:
         "order_share": DriverMeasure("Share that placed an order", "%"),
         "order_goodput_rps": DriverMeasure("Orders in time", "/s"),
         "checkout_p99_ms": DriverMeasure("99th percentile of checkouts", "ms"),
+        "calls_per_checkout": DriverMeasure("Calls that the provider got for a checkout"),
         "mismatches": DriverMeasure("Mismatches in the books"),
     }
 
@@ -93,8 +96,10 @@ class BystanderDriver:
         with (
             guests_with_carts(store, rush + guest_count(rate, fault_s)) as shoppers,
             sample_in_flight(store) as in_flight,
+            closing(MetricsClient(store)) as metrics,
             ThreadPoolExecutor(2) as threads,
         ):
+            calls_before = count_provider_calls(metrics)
             store.set_fault(PAYMENTS, params.fault)
             buying = threads.submit(check_out_at_rate, shoppers, rate, rush=rush)
             context.wait(params.lead_s - context.start_delay_s)
@@ -104,10 +109,20 @@ class BystanderDriver:
             checkouts = buying.result()
             began, ended = clearing[0].result()
             held = [count for at, count in in_flight if began <= at <= ended]
+            calls = count_provider_calls(metrics) - calls_before
             store.wait_ready()
             mismatches = context.books.new_mismatches()
         measures = compute_measures(pages, checkouts, held, params)
-        return DriverResult(pages, {**measures, "mismatches": float(len(mismatches))})
+        measures |= {"calls_per_checkout": calls / len(checkouts), "mismatches": float(len(mismatches))}
+        return DriverResult(pages, measures)
+
+
+def count_provider_calls(metrics: MetricsClient) -> float:
+    """Return how many attempts of the web processes have reached the provider."""
+    text = metrics.scrape()
+    return sum(
+        sum_counter(text, metric_names.DEPENDENCY_ATTEMPTS, ("outcome", outcome)) for outcome in ("ok", "failed")
+    )
 
 
 def _clear_fault_after(seconds: float) -> tuple[float, float]:

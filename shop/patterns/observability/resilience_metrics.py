@@ -10,7 +10,14 @@ from types import MappingProxyType
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from shop.patterns.observability import metric_names
-from shop.patterns.resilience.events import AttemptFinished, BreakerChanged, Event, NotRetried, RetryScheduled
+from shop.patterns.resilience.events import (
+    AttemptFinished,
+    BreakerChanged,
+    CallThrottled,
+    Event,
+    NotRetried,
+    RetryScheduled,
+)
 
 DURATION_BUCKETS_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """From a refusal without a call to a call without a time limit."""
@@ -64,6 +71,8 @@ class ResilienceMetrics:
                 self._retries.labels(dependency, "made").inc()
             case NotRetried(dependency, because):
                 self._retries.labels(dependency, f"no {because} left").inc()
+            case CallThrottled(dependency):
+                self._attempts.labels(dependency, "throttled").inc()
             case BreakerChanged(dependency, _, after):
                 self._changes.labels(dependency, after).inc()
                 self._state.labels(dependency).set(STATES[after])

@@ -14,24 +14,35 @@ from shop.patterns.resilience.breaker import (
     NoBreaker,
 )
 from shop.patterns.resilience.deadlines import DeadlineExceeded, RequestDeadline
-from shop.patterns.resilience.retry import BoundedRetry, NoRetry, RetryStrategy
-from shop.patterns.resilience.retry_budget import RetryBudget
+from shop.patterns.resilience.retry import BoundedRetry, CallRefused, NoRetry, RetryStrategy
+from shop.patterns.resilience.retry_budget import (
+    AdaptiveThrottle,
+    AttemptBudget,
+    NoBudget,
+    RetryBudget,
+    RetryQuota,
+)
 from shop.patterns.resilience.timeouts import CallTimeout, NoTimeout, TimeLimit
 
 __all__ = [
+    "AdaptiveThrottle",
+    "AttemptBudget",
     "BoundedRetry",
     "BreakerConfig",
     "BreakerState",
+    "CallRefused",
     "CallTimeout",
     "CircuitBreaker",
     "CircuitOpen",
     "DeadlineExceeded",
     "DependencyBreaker",
     "NoBreaker",
+    "NoBudget",
     "NoRetry",
     "NoTimeout",
     "RequestDeadline",
     "RetryBudget",
+    "RetryQuota",
     "RetryStrategy",
     "TimeLimit",
 ]

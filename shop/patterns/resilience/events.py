@@ -37,6 +37,13 @@ class NotRetried:
 
 
 @dataclass(frozen=True, slots=True)
+class CallThrottled:
+    """A call was refused before its first attempt, since the dependency has answered too few of the last ones."""
+
+    dependency: str
+
+
+@dataclass(frozen=True, slots=True)
 class BreakerChanged:
     """A breaker changed its state."""
 
@@ -49,7 +56,7 @@ class BreakerChanged:
     slow_rate: float
 
 
-Event = AttemptFinished | RetryScheduled | NotRetried | BreakerChanged
+Event = AttemptFinished | RetryScheduled | NotRetried | CallThrottled | BreakerChanged
 Emit = Callable[[Event], None]
 
 

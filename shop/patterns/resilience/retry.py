@@ -3,9 +3,9 @@
 Problem: most network failures are over a moment later, so a second attempt succeeds. But retries of several layers
 multiply, retries at the same time arrive together, and retries without a limit keep an overloaded server down.
 Method: only one layer retries. The wait is drawn from 0 to a bound that doubles with each attempt (full jitter). A
-budget limits the retries to a share of the calls. There is no retry whose wait would end after the deadline, and none
-of a call that is not idempotent.
-Switch: ``payments.retries``. Experiment: ``failing-payments``.
+budget limits the retries of all calls (``retry_budget``). There is no retry whose wait would end after the deadline,
+and none of a call that is not idempotent.
+Switches: ``payments.retries``, ``retry.budget``. Experiments: ``failing-payments``, ``retry-budgets``.
 Source: Marc Brooker, "Exponential Backoff And Jitter" (AWS, 2015) and "Timeouts, retries and backoff with jitter".
 """
 
@@ -14,16 +14,22 @@ import time
 from collections.abc import Callable
 from typing import Literal, Protocol, TypeVar
 
-from shop.backoff import ExponentialBackoff
 from shop.patterns.resilience import deadlines
-from shop.patterns.resilience.events import Emit, NotRetried, RetryScheduled, ignore
-from shop.patterns.resilience.retry_budget import RetryBudget
-
-BACKOFF = ExponentialBackoff(base_s=0.1, cap_s=2.0)
+from shop.patterns.resilience.events import CallThrottled, Emit, NotRetried, RetryScheduled, ignore
+from shop.patterns.resilience.retry_budget import AttemptBudget
 
 T = TypeVar("T")
 IsRetryable = Callable[[Exception], bool]
 """Returns whether another attempt may succeed after this error."""
+
+
+class CallRefused(Exception):
+    """The budget admits no attempt of this call: the dependency has answered too few of the last ones."""
+
+
+def is_never_throttled(error: Exception) -> bool:
+    """Return ``False``: for a dependency that never asks for fewer calls."""
+    return False
 
 
 class RetryStrategy(Protocol):
@@ -39,6 +45,7 @@ class RetryStrategy(Protocol):
 
         Raises:
             Exception: of the last attempt.
+            CallRefused: no attempt was made.
         """
 
 
@@ -49,8 +56,8 @@ class BoundedRetry:
         dependency: its name, for the events.
         attempts: number of attempts at most, the first one included.
         budget: shared by all calls to the dependency.
-        backoff: the bounds of the waits.
-        emit: receives each retry, and each refusal of a retry.
+        emit: receives each retry, and each refusal of a retry or a call.
+        is_throttled: returns whether an error is an answer that asks for fewer calls.
         uniform: draws from an interval.
         sleep: waits, in seconds.
     """
@@ -59,46 +66,59 @@ class BoundedRetry:
         self,
         dependency: str,
         attempts: int,
-        budget: RetryBudget,
-        backoff: ExponentialBackoff = BACKOFF,
+        budget: AttemptBudget,
         emit: Emit = ignore,
         *,
+        is_throttled: IsRetryable = is_never_throttled,
         uniform: Callable[[float, float], float] = random.uniform,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._dependency = dependency
         self._attempts = attempts
         self._budget = budget
-        self._backoff = backoff
         self._emit = emit
+        self._is_throttled = is_throttled
         self._uniform = uniform
         self._sleep = sleep
 
     def call(self, work: Callable[[], T], *, idempotent: bool, is_retryable: IsRetryable) -> T:
         """See :class:`RetryStrategy`."""
-        self._budget.deposit()
-        attempt = 1
+        if not self._budget.admit_call():
+            self._emit(CallThrottled(self._dependency))
+            raise CallRefused
+        attempt, paid = 1, 0.0
         while True:
             try:
-                return work()
+                result = work()
             except Exception as error:
-                if not idempotent or not is_retryable(error):
+                if not is_retryable(error):
+                    self._budget.record_final_error()
                     raise
-                wait_s = self._uniform(0, self._backoff.bound_s(attempt))
-                if (refusal := self._refusal(attempt, wait_s)) is not None:
+                if not idempotent:
+                    raise
+                throttled = self._is_throttled(error)
+                wait_s = self._uniform(0, self._budget.backoff(throttled=throttled).bound_s(attempt))
+                refusal, paid = self._pay(attempt, wait_s, throttled=throttled)
+                if refusal is not None:
                     self._emit(NotRetried(self._dependency, refusal))
                     raise
                 self._emit(RetryScheduled(self._dependency, attempt, wait_s))
+            else:
+                self._budget.record_success(paid)
+                return result
             self._sleep(wait_s)
             attempt += 1
 
-    def _refusal(self, attempt: int, wait_s: float) -> Literal["attempts", "deadline", "budget"] | None:
-        """Return the limit that forbids a retry; ``None`` if there is a retry."""
+    def _pay(
+        self, attempt: int, wait_s: float, *, throttled: bool
+    ) -> tuple[Literal["attempts", "deadline", "budget"] | None, float]:
+        """Pay for a retry; return the limit that forbids it, or ``None``, and what was paid."""
         if attempt >= self._attempts:
-            return "attempts"
+            return "attempts", 0.0
         if wait_s >= deadlines.remaining():
-            return "deadline"
-        return None if self._budget.withdraw() else "budget"  # last: a withdrawn token is spent
+            return "deadline", 0.0
+        paid = self._budget.withdraw(throttled=throttled)  # last: what is paid is spent
+        return ("budget", 0.0) if paid is None else (None, paid)
 
 
 class NoRetry:
