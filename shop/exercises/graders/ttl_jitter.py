@@ -14,7 +14,6 @@ from shop.exercises.graders.attempt_calls import AttemptCalls, shorten
 TTLS_S = (10.0, 300.0, 21_600.0)
 """Seconds of three classes of the store: not-found responses, products, the category tree."""
 TOLERANCE = 1e-9
-PAGE = "docs/patterns/ttl-classes.md"
 
 
 def check_lifetime_function(jittered: Callable[..., Any], calls: AttemptCalls, rule: CheckRule) -> None:
@@ -37,7 +36,7 @@ def check_bounds(jittered: Callable[..., Any], calls: AttemptCalls, rule: CheckR
             did = f"jittered(lambda: {draw})({ttl_s:g})"
             came = _lifetime_s(lifetime, calls, did, ttl_s)
             if not math.isclose(came, ttl_s * factor, rel_tol=TOLERANCE):
-                look = f"A draw of 0, 0.5 and 1 gives {low:g}, 1 and {high:g} times the given seconds: see {PAGE}."
+                look = f"A draw of 0, 0.5 and 1 gives {low:g}, 1 and {high:g} times the given seconds."
                 calls.fail(did, f"{ttl_s * factor:g} seconds.", f"{shorten(came)} seconds.", look)
 
 
