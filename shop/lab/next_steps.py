@@ -21,7 +21,7 @@ def _steps(result: Mapping[str, Any]) -> Iterator[str]:
         yield f"One run claims nothing. Repeat it in turn: bin/shop lab run {name}"
     if verdict == "refuted":
         yield f"See whether it repeats: bin/shop lab run {name}, then bin/shop lab compare with the folder of this run"
-    if result.get("form") == "quick" and verdict != "look":
+    if result.get("form") == "quick" and verdict not in ("invalid", "look"):
         yield f"Measure all arms, and for longer: bin/shop lab run {name}"
     if flip := _flip(result["arms"]):
         yield f"Flip it by hand under load: bin/shop lab load; in another terminal, bin/shop switch set {flip}"

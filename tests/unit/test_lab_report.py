@@ -156,6 +156,12 @@ def test_the_verdict_decides_what_to_do_next(changes, first):
     assert next_steps(result(**changes))[0].startswith(first)
 
 
+@pytest.mark.parametrize("verdict", ["invalid", "look"])
+def test_advice_names_the_full_run_once(verdict):
+    steps = next_steps(result(verdict=verdict, form="quick"))
+    assert sum("bin/shop lab run cache-aside" in step for step in steps) == 1
+
+
 def test_tables_of_many_arms_have_two_arms_each():
     many = result()["arms"] * 2 + result()["arms"][:1]
     assert [len(table.columns) for table in figure_tables(result(arms=many))] == [3, 3, 2]
