@@ -98,13 +98,15 @@ def check_answer(
         variant: number of the variant that was set up.
         store: the running store.
         lab_dir: folder of the restore file.
-        report: receives a sentence about an experiment or an exercise that was restored before.
+        report: receives a sentence about an experiment or an exercise that was restored before, and one about the
+            duration.
 
     Raises:
         ConfigurationError: another check or experiment is running, or a fault is set.
         ExperimentInterrupted: a signal stopped the check; the store has been restored.
     """
     case = _load(definition)
+    duration = f"The check takes about {case.check_seconds} seconds, longer on a busy machine."
     try:
         store.check_ready()
     except ConfigurationError as error:
@@ -112,12 +114,15 @@ def check_answer(
     try:
         if case.lasting:
             with claim_lab(lab_dir):
-                failure = case.judge(_held_scene(definition, variant, store, lab_dir), answer)
+                scene = _held_scene(definition, variant, store, lab_dir)
+                report(duration)
+                failure = case.judge(scene, answer)
                 if failure is None:
                     restore_after_kill(store, lab_dir, lambda text: None)
         else:
             scene = CaseScene(store, variant, case.draw_products())
             with _changed_store(case, scene, lab_dir, report):
+                report(duration)
                 failure = case.judge(scene, answer)
     except (CannotJudge, ServiceUnavailable) as error:
         again = f"`bin/shop exercise start {definition.number}` sets it up again."

@@ -133,8 +133,9 @@ def test_reader_starts_answers_and_resets(shop, store, lab_dir, switches, tmp_pa
     assert shop("start", "2")[0] == 0
     assert file.of("slow-page").variant == LOCAL, "another start sets up the same case"
     shop("predict", "2", "cache.shared")
-    code, said, _ = shop("check", "2")
+    code, said, notes = shop("check", "2")
     assert (code, "The store stays changed until you pass" in said) == (1, True), said
+    assert notes.strip() == "The check takes about 3 seconds, longer on a busy machine."
     code, said, _ = shop("reset", "2", "--yes")
     assert "The store is restored." in said
     assert (switches(), own_products(store)) == (before, [])

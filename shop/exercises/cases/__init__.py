@@ -44,6 +44,7 @@ class StoreCase:
             right answer. Raises ``CannotJudge`` if the store is not in that situation.
         lasting: whether the store stays in the situation after ``start``, until a pass or a reset; otherwise ``start``
             restores it at once, and the check repeats the situation.
+        check_seconds: about how long the check takes on a quiet machine.
     """
 
     variants: Sequence[Mapping[str, str]]
@@ -51,6 +52,7 @@ class StoreCase:
     set_up: Callable[[CaseScene], str]
     judge: Callable[[CaseScene, str], FailureReport | None]
     lasting: bool
+    check_seconds: int = 3
 
 
 def load_case(task: FindTask) -> StoreCase:

@@ -129,4 +129,4 @@ def _switches(stale: str) -> dict[str, str]:
     return {**layers, "cache.browser": "on", "cache.invalidation": "ttl"}
 
 
-CASE = StoreCase(tuple(map(_switches, ANSWERS)), draw_product, edit_price, judge_layers, lasting=True)
+CASE = StoreCase(tuple(map(_switches, ANSWERS)), draw_product, edit_price, judge_layers, lasting=True, check_seconds=8)
