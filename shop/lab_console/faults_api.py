@@ -11,7 +11,7 @@ from shop.lab_console.services import LabConsoleServices
 from shop.patterns.observability import correlation
 from shop.web.openapi import ApiBlueprint
 from shop.web.private_response import NO_STORE_HEADERS
-from shop.web.schemas import ApiModel, ProblemDetails
+from shop.web.schemas import ApiModel, ProblemDetails, WholeNumber
 
 
 class FaultPath(ApiModel):
@@ -24,7 +24,7 @@ class FaultOrder(ApiModel):
     """The new value of a fault."""
 
     value: str = Field(description="One of its values; `none` ends it. `failing:50` lets half of the calls fail.")
-    for_s: int = Field(
+    for_s: WholeNumber = Field(
         default=FAULT_S, ge=1, le=LONGEST_FAULT_S, description="Seconds after which the fault ends by itself."
     )
 

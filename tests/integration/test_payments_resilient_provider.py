@@ -90,7 +90,7 @@ def test_an_error_the_provider_remembers_is_not_asked_for_again(store):
 def test_unreached_last_attempt_keeps_outcome_unknown(store, simulator, monkeypatch):
     """The provider charges, keeps silent, and is killed before it is asked again."""
     impatient = store(payments_timeout_ms=IMPATIENT_MS, payments_attempts=2)
-    monkeypatch.setattr(impatient.guards._retry, "_sleep", lambda seconds: simulator.kill())
+    monkeypatch.setattr(impatient.guards._retries["share"], "_sleep", lambda seconds: simulator.kill())
     with pytest.raises(ProviderUnavailable) as raised:
         impatient.charge("g-killed", "tok_timeout_charged")
     assert isinstance(raised.value, ProviderOutcomeUnknown)
