@@ -153,7 +153,7 @@ def test_a_master_and_a_worker_share_one_run(locust, store, tmp_path):
     assert until(lambda: listening_addresses(master), timeout_s=30) == [("127.0.0.1", int(link))]
     worker = locust("Browser", "--worker", "--master-port", link, SHOP_VAR_DIR=empty_home)
     counts = final_statistics(master)
-    assert counts["GET", "/"][0] > 0
+    assert sum(requests for requests, _ in counts.values()) > 0
     assert not any(failures for _, failures in counts.values())
     assert worker.wait(30) == 0
     recorded = Counter(request.name for request in read_requests(tmp_path / "requests.jsonl"))
