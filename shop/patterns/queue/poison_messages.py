@@ -79,10 +79,7 @@ class CrashCounter:
             ServiceUnavailable: the database cannot store the record.
         """
         ended = self._thread.ended
-        if ended == (
-            consumer,
-            message_id,
-        ):  # the same message again: one statement cannot both delete and write its row
+        if ended == (consumer, message_id):  # one statement cannot both delete and write a row
             ended = _NO_DELIVERY
         values: dict[str, object] = {"consumer": consumer, "message_id": message_id, "holder": self._holder}
         values |= {"ended_consumer": ended[0], "ended_message_id": ended[1]}
