@@ -3,7 +3,10 @@
 import gc
 import json
 import shutil
+import sqlite3
+import threading
 import warnings
+from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
@@ -124,6 +127,25 @@ def test_untouched_and_repaired_program_serve(tmp_path):
     for name, texts in (("untouched", ()), ("repaired", model_repairs(AUDIT))):
         (tmp_path / name).mkdir()
         assert run_probe(SERVES, copy_of(AUDIT, tmp_path / name, *texts)) is None, name
+
+
+def test_statements_of_another_database_are_not_counted(tmp_path):
+    """A thread of another test may use SQLite at the same time, as the payments simulator does."""
+    is_over = threading.Event()
+
+    def read_all_the_time():
+        while not is_over.is_set():
+            with closing(sqlite3.connect(tmp_path / "another.db")) as connection:
+                connection.execute("SELECT 1")
+
+    other = threading.Thread(target=read_all_the_time)
+    other.start()
+    try:
+        package = copy_of(AUDIT, tmp_path, *model_repairs(AUDIT))
+        assert [run_probe(PROBES["n-plus-one"], package) for _ in range(5)] == [None] * 5
+    finally:
+        is_over.set()
+        other.join()
 
 
 def test_repair_that_changes_an_answer_is_named(tmp_path):

@@ -116,7 +116,7 @@ class PatientBench:
         self.supplier = supplier
         self.now_s = 0.0
         self.on_statement: Callable[[str], None] = lambda sql: None
-        """Told of each SQL statement before it runs."""
+        """Told of each SQL statement of the program before it runs."""
         self._pending: list[PendingRequest] = []
 
     def start(self, *, database: Path | None = None, supplier_url: str | None = None) -> PatientProcess:
@@ -193,7 +193,8 @@ def open_bench(folder: Path, home: Path) -> Iterator[PatientBench]:
 
     def connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
         connection: sqlite3.Connection = REAL_CONNECT(*arguments, **options)
-        connection.set_trace_callback(lambda sql: bench.on_statement(sql))
+        if _opens(connection, bench.database):  # other threads of this process have databases of their own
+            connection.set_trace_callback(lambda sql: bench.on_statement(sql))
         return connection
 
     sqlite3.connect = connect  # type: ignore[assignment]
@@ -202,6 +203,11 @@ def open_bench(folder: Path, home: Path) -> Iterator[PatientBench]:
     finally:
         bench.close()
         sqlite3.connect = REAL_CONNECT
+
+
+def _opens(connection: sqlite3.Connection, database: Path) -> bool:
+    _, _, path = connection.execute("PRAGMA database_list").fetchone()
+    return Path(path).resolve() == database.resolve()
 
 
 def import_patient(folder: Path) -> tuple[Any, Any]:
