@@ -297,6 +297,7 @@ def test_cache_stampede_counts_the_loads_of_each_kind(observe, store):
     assert parameters_of(store) == before
 
 
+@pytest.mark.long  # test_lab_drivers.py tells stale prices from valid ones; test_cache_rules.py ends a value
 def test_prices_are_stale_with_ttl_only_and_never_charged(observe, store):
     slug = store.product_to_edit()
     price = store.price(slug)
@@ -309,6 +310,7 @@ def test_prices_are_stale_with_ttl_only_and_never_charged(observe, store):
     assert store.price(slug) == price
 
 
+@pytest.mark.long  # test_cache_rules.py spreads the lifetimes
 def test_cache_avalanche_loads_every_expired_entry(observe):
     ttl_s = 4.2
     parameters = {TTL_SCALE: ttl_s / CATALOGUE.ttl_s}
@@ -343,6 +345,7 @@ def test_bystander_pages_are_measured_while_the_provider_is_down(observe, stack,
     assert active_faults(store) == {}
 
 
+@pytest.mark.long  # test_stock_races.py sells the last piece; test_lab_drivers.py finds what was oversold
 def test_a_flash_sale_sells_out_and_restores_the_stock(observe, stack, store, monkeypatch):
     monkeypatch.setenv("SHOP_VAR_DIR", str(stack.var))
     before = {slug: store.available(slug) for slug in store.products(40)}

@@ -137,8 +137,15 @@ def test_killed_edge_or_worker_is_restarted(up, name):
 
 
 @pytest.mark.skipif(not (EDGE and shutil.which("curl")), reason="it asks the edge, with curl")
-@pytest.mark.parametrize("value", ["down", "hang"])
-@pytest.mark.parametrize("name", ["worker", *EDGE])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("worker", "down"),
+        *((name, "hang") for name in EDGE),
+        pytest.param("worker", "hang", marks=pytest.mark.long),
+        *(pytest.param(name, "down", marks=pytest.mark.long) for name in EDGE),
+    ],
+)
 def test_edge_or_worker_is_broken_for_a_while(up, name, value):
     (before,) = (one for one in up.look().processes if one.name == name)
     up.shop("fault", "set", name, value, "--for", "60")
@@ -150,6 +157,7 @@ def test_edge_or_worker_is_broken_for_a_while(up, name, value):
     assert (after.pid == before.pid) == (value == "hang")
 
 
+@pytest.mark.long  # test_command_blocks.py runs the blocks of the other pages on a stack that stands already
 def test_tutorial_commands_print_its_output(reader, tmp_path):
     before = _restarts(reader, "cache")
     steps = [block for block in command_blocks.blocks_of(command_blocks.TUTORIAL) if block.is_run]
@@ -206,6 +214,7 @@ def test_reset_deletes_the_data_and_keeps_the_users_work(running):
     shutil.rmtree(var / "exercises")
 
 
+@pytest.mark.long  # test_lab.py measures an experiment, test_lab_page.py reads its figures
 def test_an_experiment_by_its_command_leaves_figures_and_a_report(up):
     done = up.shop("lab", "run", "cache-penetration", "--runs", "1", "--duration", "2", "--json")
     told = json.loads(done.stdout)
