@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from shop.demo_accounts import DEMO_PASSWORD
 from shop.errors import ConfigurationError
+from shop.limit_rules import contradictions
 from shop.settings import Settings
 
 KEY_LENGTH = 32
@@ -145,8 +146,10 @@ RULES: tuple[ProductionRule, ...] = (
 
 
 def broken_rules(settings: Settings) -> list[str]:
-    """Return a line for each broken rule; none in the lab profile."""
-    return [] if settings.is_lab else [str(rule) for rule in RULES if rule.is_broken(settings)]
+    """Return a line for each broken rule, and for limits that contradict each other; none in the lab profile."""
+    if settings.is_lab:
+        return []
+    return [*(str(rule) for rule in RULES if rule.is_broken(settings)), *contradictions(settings)]
 
 
 def require_production(settings: Settings) -> None:

@@ -18,6 +18,7 @@ from shop.cli import reference_drawings, reference_tables
 from shop.cli.reference_code import code_excerpt
 from shop.cli.reference_exercises import chapter_table, practice_list
 from shop.cli.reference_graphs import draw_graph
+from shop.cli.reference_limits import limits_page
 from shop.errors import ConfigurationError
 from shop.exercises.definition import ExerciseDefinition, load_definitions
 from shop.lab import markdown_table, report
@@ -58,6 +59,7 @@ def build_pages() -> dict[Path, str]:
     runs, experiments = load_runs(), load_experiments().values()
     whole = {
         DOCS / "reference" / "settings.md": reference_tables.settings_page(),
+        DOCS / "reference" / "limits.md": limits_page(),
         DOCS / "reference" / "experiments.md": experiments_page(experiments),
         DOCS / "reference" / "measurements.md": markdown_table.measurements_page(runs),
         LINKS_FILE: reference_tables.switch_links(PATTERNS, experiments),

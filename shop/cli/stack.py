@@ -8,6 +8,7 @@ from shop.cli import EXIT_FAILED
 from shop.cli.output import emit
 from shop.datasets.choice import SIZES, require_size
 from shop.lab.restore_file import read_holder
+from shop.limit_rules import require_consistent
 from shop.production_rules import require_production
 from shop.settings import Settings, load_settings
 from shop.stack.console import StackConsole
@@ -42,6 +43,7 @@ def up(
     overrides = {name: value for name, value in (("port", port), ("workers", workers)) if value is not None}
     settings = load_settings(None, **overrides, **({"edge": False} if no_edge else {}))
     require_production(settings)
+    require_consistent(settings)
     drop_privileges(settings, sys.argv[1:], click.echo)
     data = _options(dataset=dataset, size=size)
     for line in _held_lines(settings):

@@ -15,7 +15,12 @@ pytestmark = [
     pytest.mark.xdist_group("whole-stack"),  # one process, one stack
 ]
 TIMEOUT_S = 120
-SHORT_TIMEOUTS = ("SHOP_REQUEST_TIMEOUT_MS=3000", "SHOP_PAYMENTS_TIMEOUT_MS=2000", "SHOP_DB_STATEMENT_TIMEOUT_MS=1000")
+SHORT_TIMEOUTS = (
+    "SHOP_REQUEST_TIMEOUT_MS=3000",
+    "SHOP_PAYMENTS_TIMEOUT_MS=2000",
+    "SHOP_DB_STATEMENT_TIMEOUT_MS=1000",
+    "SHOP_DB_LOCK_TIMEOUT_MS=500",
+)
 """With these, the claims of dead processes end after 4 s, and not after 13."""
 
 

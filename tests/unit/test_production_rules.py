@@ -84,3 +84,8 @@ def test_all_missing_settings_are_listed_at_once():
 
 def test_lab_needs_no_production_settings():
     assert broken_rules(load_settings({})) == []
+
+
+def test_contradicting_limits_are_refused_too():
+    with pytest.raises(ConfigurationError, match="SHOP_THREADS=9 must be at most SHOP_DB_POOL_SIZE=8"):
+        require_production(load_settings({}, **READY, threads=9))
