@@ -93,7 +93,7 @@ def create_app(runtime: ProcessRuntime) -> OpenAPI:
         app.wsgi_app = LiveFiguresMiddleware(app.wsgi_app, lab_console.live, hosts.is_ours, headers)  # type: ignore[method-assign]
     app.wsgi_app = HealthProbeMiddleware(app.wsgi_app, CurrentReadiness(runtime))  # type: ignore[method-assign]  # outermost: never shed
     app.wsgi_app = TrustedProxyMiddleware(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
-    deadline.install(app, settings.request_timeout_ms / 1000)
+    deadline.install(app, settings.request_timeout_ms / 1000, runtime.clock, runtime.metrics.observe_deadline_refusal)
     security.install(app, hosts)
     access_control.install(app)
     security.install_body_check(app)

@@ -252,6 +252,12 @@ RULES: tuple[LimitRule, ...] = (
     LimitRule(
         "edge connect time + edge wait", "=", "slowest fill", "the purger would stop repeating before the slowest fill"
     ),
+    LimitRule(
+        "edge connect time + edge wait",
+        "<",
+        "oldest stamp",
+        "a request that the edge has given up would be taken for one with a wrong stamp, and worked on",
+    ),
     LimitRule("edge store", "=", "edge store on disk", "`bin/shop status` would name a wrong bound"),
     LimitRule("check", "<", "readiness", "a check could not say what is wrong before its time is up"),
 )

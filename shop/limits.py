@@ -218,6 +218,12 @@ LIMITS: Mapping[str, tuple[LimitEntry, ...]] = MappingProxyType(
         ),
         "A request": (
             LimitEntry("SHOP_REQUEST_TIMEOUT_MS", "the whole of a request", "ms"),
+            LimitEntry(
+                "oldest stamp",
+                "the age of the edge's stamp, from which the time of a request counts",
+                "s",
+                "shop/patterns/resilience/deadlines.py LONGEST_QUEUE_S",
+            ),
             LimitEntry("body", "the body of a request", "bytes", "shop/web/security.py MAX_BODY_BYTES"),
             LimitEntry(
                 "form parts",

@@ -74,3 +74,40 @@ def test_an_unreadable_header_is_none(header):
 
 def test_the_header_is_rounded_down():
     assert deadlines.header_value(0.0019) == "1"
+
+
+@pytest.mark.parametrize(
+    ("header", "arrived"),
+    [
+        ("1790000000.123", 1_790_000_000.123),
+        (None, None),
+        ("", None),
+        ("soon", None),
+        ("1790000000", None),
+        ("-179000000.123", None),
+        ("1790000000.123, 1790000000.123", None),
+        ("nan", None),
+        ("١٧٩٠٠٠٠٠٠٠.123", None),
+    ],
+)
+def test_arrival_is_read_from_the_stamp_of_the_edge(header, arrived):
+    assert deadlines.arrival(header) == arrived
+
+
+@pytest.mark.parametrize(
+    ("now", "seconds"),
+    [
+        (1_790_000_002.5, 2.5),
+        (1_790_000_000.0, 0.0),
+        (1_789_999_990.0, 0.0),
+        (1_790_000_600.0, 600.0),
+        (1_790_000_601.0, 0.0),
+    ],
+    ids=["in a queue", "at once", "from the future", "as long as a queue can be", "from long ago"],
+)
+def test_wait_counts_from_the_stamp_unless_clocks_differ(now, seconds):
+    assert deadlines.waited("1790000000.000", now) == seconds
+
+
+def test_request_without_a_stamp_has_not_waited():
+    assert deadlines.waited(None, 1_790_000_000.0) == 0.0

@@ -78,8 +78,18 @@ class ProcessMetrics:
         self._degraded = Counter(
             metric_names.DEGRADED, "Answers without one of their parts.", ["part"], registry=self.registry
         )
+        self._deadline_refusals = Counter(
+            metric_names.HTTP_DEADLINE_REFUSALS,
+            "Requests not begun, since their time was used up: in the queue, or by the client's own limit.",
+            ["cause"],
+            registry=self.registry,
+        )
         self._layer_answers: dict[str, Counter] = {}
         self._route_metrics: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def observe_deadline_refusal(self, cause: str) -> None:
+        """Count a request whose deadline had passed before its start; ``cause`` is ``queue`` or ``client``."""
+        self._deadline_refusals.labels(cause).inc()
 
     def observe_request(self, method: str, route: str, status: int, record: RequestRecord) -> None:
         """Count one request.
