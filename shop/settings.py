@@ -131,7 +131,8 @@ class Settings(BaseSettings):
     db_pool_size: int = Field(default=8, ge=1)
     """Connections of a process: one per thread, so no thread waits for a connection."""
     db_pool_timeout_s: float = Field(default=2.0, gt=0)
-    """Longest wait of a request for a connection; after that the store is reported as busy."""
+    """Longest wait of a request for a connection, and never much longer than its deadline; after that the store is
+    reported as busy."""
     db_idle_s: int = Field(default=60, ge=15)
     """The database ends a session that is idle for so long. So the connections of a rush are closed; each is a process
     of PostgreSQL with 20 MB."""
@@ -174,7 +175,7 @@ class Settings(BaseSettings):
     mail_from: str = "shop <orders@shop.test>"
     """The sender of mail."""
     mail_timeout_ms: int = Field(default=5_000, ge=1)
-    """Longest time of each step of a conversation with the mail server."""
+    """Longest time of each step of a conversation with the mail server, and never longer than the caller's deadline."""
     mail_ca_file: Path | None = None
     """Certificates (PEM) of the authorities that are trusted for the mail server. If unset, the machine's own."""
     public_address: str | None = None

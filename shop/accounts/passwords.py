@@ -21,6 +21,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from shop.errors import TooManyRequests
+from shop.patterns.resilience import deadlines
 
 CONCURRENT_HASHES = 2
 """Hashes computed at the same time in one process: one per core, at most 128 MiB."""
@@ -48,7 +49,7 @@ class PasswordHashing:
         hasher: argon2 with its parameters.
         concurrent: hashes computed at the same time.
         waiting: callers that may wait; further callers are refused.
-        queue_timeout_s: seconds a caller waits.
+        queue_timeout_s: seconds a caller waits, at most until its deadline.
     """
 
     def __init__(
@@ -105,7 +106,10 @@ class PasswordHashing:
 
     @contextmanager
     def _bulkhead(self) -> Iterator[None]:
-        with _acquired(self._queue, timeout_s=0), _acquired(self._running, self._queue_timeout_s):
+        with (
+            _acquired(self._queue, timeout_s=0),
+            _acquired(self._running, min(self._queue_timeout_s, deadlines.remaining())),
+        ):
             yield
 
 

@@ -26,6 +26,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from shop.database import pool_events
 from shop.database.connection import StoreConnection, WaitLimit
+from shop.database.connection_pool import pool_with_deadline
 from shop.database.pool_events import OnQuery
 from shop.database.session import SessionSetup
 from shop.errors import ConfigurationError
@@ -110,8 +111,8 @@ def build_engine(
     Args:
         settings: the database's address, pool size and timeouts.
         on_query: called with the seconds of each statement.
-        time_left: returns the seconds until the deadline of a statement's caller, when the statement is interrupted;
-            infinite without a deadline.
+        time_left: returns the seconds until the deadline of the caller, at which its wait for a connection ends and
+            its statement is interrupted; infinite without a deadline.
 
     Raises:
         ConfigurationError: no database address is configured, or it is malformed. Raised when it connects: the database
@@ -121,6 +122,7 @@ def build_engine(
         raise ConfigurationError("No database: start the stack with `bin/shop up`, or set DATABASE_URL.")
     engine = create_engine(
         sqlalchemy_url(settings.database_url),
+        poolclass=pool_with_deadline(time_left),
         pool_size=settings.db_pool_size,
         max_overflow=0,
         pool_timeout=settings.db_pool_timeout_s,

@@ -25,6 +25,7 @@ from shop.errors import ConfigurationError, InvalidFields
 from shop.mail.email_templates import OutgoingEmail
 from shop.mail.models import Mail
 from shop.patterns.queue.failures import PermanentFailure
+from shop.patterns.resilience import deadlines
 
 if TYPE_CHECKING:
     from smtplib import SMTP, SMTPRecipientsRefused, SMTPResponseException
@@ -88,7 +89,7 @@ class SmtpMailer:
     Args:
         url: ``smtp://`` (uses STARTTLS if it has a password) or ``smtps://``, with user, password, host, port.
         sender: the sender's address.
-        timeout_s: seconds for each step of the SMTP dialogue.
+        timeout_s: seconds for each step of the SMTP dialogue; the deadline of a request ends it sooner.
         ca_file: PEM certificates of the trusted authorities, in place of the system's.
 
     Raises:
@@ -144,12 +145,12 @@ class SmtpMailer:
     def _connection(self) -> "Iterator[SMTP]":
         import smtplib
 
+        from shop.mail import smtp_connection
+
         # The system has about a hundred certificates. They are read once, and only in a process that sends mail.
         context = self._context = self._context or ssl.create_default_context()
-        if self._tls:
-            server: smtplib.SMTP = smtplib.SMTP_SSL(self._host, self._port, timeout=self._timeout_s, context=context)
-        else:
-            server = smtplib.SMTP(self._host, self._port, timeout=self._timeout_s)
+        tls = context if self._tls else None
+        server = smtp_connection.connect(self._host, self._port, self._timeout_s, deadlines.remaining, tls)
         try:
             if self._user:
                 if not self._tls:

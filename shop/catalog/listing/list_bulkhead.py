@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from shop.errors import ServiceUnavailable
+from shop.patterns.resilience import deadlines
 
 THREADS = 8
 TURN_TIMEOUT_S = 1.0
@@ -25,7 +26,7 @@ class ListBulkhead:
 
     Args:
         threads: request threads of the process.
-        turn_timeout_s: seconds a caller waits for a turn.
+        turn_timeout_s: seconds a caller waits for a turn, at most until its deadline.
     """
 
     def __init__(self, threads: int = THREADS, turn_timeout_s: float = TURN_TIMEOUT_S) -> None:
@@ -41,7 +42,7 @@ class ListBulkhead:
         Raises:
             ServiceUnavailable: the queue is full, or no turn was free in time.
         """
-        with _acquired(self.admissions, 0), _acquired(self._turns, self._turn_timeout_s):
+        with _acquired(self.admissions, 0), _acquired(self._turns, min(self._turn_timeout_s, deadlines.remaining())):
             yield
 
 

@@ -3,9 +3,10 @@
 Method: one thread of a process leads (see ``single_flight``), and of all leaders the holder of the lock loads (see
 ``lock``). The other readers return the expired value during its stale-while-revalidate time. After that time they wait
 for the holder of the lock and read again: they take the value that it stored, or share its failure. They query the
-database only after ``max_wait_s``, or if the holder's value may not be stored. The message that wakes them may be lost,
-and the holder may have died. So they also read again at an interval. After an invalidation, readers use another lock
-name: a load that began before the invalidation has no valid value for them.
+database only after ``max_wait_s``, or if the holder's value may not be stored. A reader whose request has less time
+waits for less, and then fails: a load for nobody would only add to the trouble. The message that wakes them may be
+lost, and the holder may have died. So they also read again at an interval. After an invalidation, readers use another
+lock name: a load that began before the invalidation has no valid value for them.
 ``LockedLoad`` loads when there is no fresh entry. ``LockWithEarlyExpiry``, the default, also refreshes an entry before
 its expiry, at a random time (see ``entry.xfetch``).
 Switch: ``cache.stampede``, ``lock`` and ``lock+early``.
@@ -26,6 +27,7 @@ from shop.patterns.caching.loader import CacheLoader, CacheRequest, LoadResult
 from shop.patterns.caching.lock import FillWaiters, LoadLease, LockWatchdog, lock_name
 from shop.patterns.caching.single_flight import SingleFlight, WaitTimeout
 from shop.patterns.caching.valkey_client import CacheUnavailable
+from shop.patterns.resilience import deadlines
 
 MAX_WAIT_S = 6.0
 """The longest wait for the load of another reader. A statement on a server that hangs ends earlier (after 5.5 s), and
@@ -66,7 +68,7 @@ class LockedLoad:
 
     def fill(self, request: CacheRequest, reading: ReadResult, freshness: EntryFreshness) -> LoadResult:
         """Load if no other reader does; otherwise serve the expired value, or wait."""
-        deadline = self._state.monotonic() + self._state.max_wait_s
+        deadline = self._state.monotonic() + self._max_wait_s()
         while True:
             versions = self._loader.tag_versions(request, reading)
             name = _lock_name(request, versions)
@@ -80,6 +82,10 @@ class LockedLoad:
                 freshness = self._loader.check_freshness(request, reading)
                 if freshness.state == "fresh" and freshness.entry is not None:
                     return LoadResult(freshness.entry, collapsed=True)
+
+    def _max_wait_s(self) -> float:
+        """Return the longest wait that begins now."""
+        return min(self._state.max_wait_s, deadlines.remaining())
 
     def _share(
         self,
@@ -99,6 +105,8 @@ class LockedLoad:
             if stale is not None:
                 return LoadResult(stale, "stale-while-loading", attempted=False)
             self._emit_wait(request, "thread", started, "gave-up")
+            if deadlines.remaining() <= 0:
+                raise self._loader.options.make_load_error() from None
             return after_timeout()
         if own:
             return result
@@ -185,7 +193,7 @@ class LockedLoad:
         """Load beside a load that takes too long; once a process, or all waiting threads would load at once."""
         work = partial(self._loader.load_and_store, request, versions, "wait_timeout")
         try:
-            return self._state.single_flight.do((name, "wait_timeout"), work, self._state.max_wait_s)[0]
+            return self._state.single_flight.do((name, "wait_timeout"), work, self._max_wait_s())[0]
         except WaitTimeout:
             return work()
 
@@ -200,7 +208,7 @@ class LockedLoad:
 
     def load_uncached(self, request: CacheRequest, invalidation_count: object) -> LoadResult:
         """Load without a level, in one thread for all threads that came since the last invalidation."""
-        deadline = self._state.monotonic() + self._state.max_wait_s
+        deadline = self._state.monotonic() + self._max_wait_s()
         work = partial(self._loader.load, request, (), "bypass")
         return self._share(request, (request.key, invalidation_count), work, work, None, deadline)
 

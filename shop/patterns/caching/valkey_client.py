@@ -4,7 +4,8 @@ Problem: redis-py's client borrows a connection from a pool, builds a command ob
 together that costs more than the round trip. And while the server hangs, each request would wait for its timeout.
 Method: :class:`ThreadConnections` uses redis-py's connections alone: addresses, passwords, TLS, timeouts.
 :class:`ValkeyClient` adds the error handling: a failed round trip opens an :class:`OutageBreaker`, and an open breaker
-answers for the server at once.
+answers for the server at once. A request with less time than the timeout waits for less; if it waits in vain, that says
+nothing about the server, and opens no breaker.
 There are three breakers in the store, for three scopes. The ``OutageBreaker`` guards one server of this process: one
 failure opens it, because the value can always be loaded without the cache. ``load_options.FailureBackoff`` delays the
 load of single keys whose last load failed. ``patterns.resilience.breaker`` guards an external service for which there
@@ -27,12 +28,20 @@ from redis.retry import Retry
 
 from shop.clock import Clock
 from shop.patterns.caching.events import Emit, LevelDown, LevelUp, ignore
+from shop.patterns.resilience import deadlines
 from shop.threads import reset_after_fork
 
 Command = tuple[Any, ...]
 """The words of a command: texts, bytes and whole numbers."""
 OUTAGE_PAUSE_S = 1.0
 """Seconds without a call after a failure: a dead server costs one timeout a second and process, not one a request."""
+
+
+LEAST_WAIT_S = 0.02
+"""Seconds that a call waits after its caller's deadline: an invalidation must be tried then too, and a server that is
+well answers in a fraction of that."""
+STEPS_OF_A_CONNECTION = 4
+"""Connect, password, database, answer: the waits of a call that opens a connection."""
 
 
 class CacheUnavailable(Exception):
@@ -60,6 +69,7 @@ class ThreadConnections:
             protocol=2,  # no HELLO: a new connection costs no round trip of its own
             driver_info=None,
         )
+        self.timeout_s = timeout_s
         self._reset()
         reset_after_fork(self._reset)
 
@@ -68,24 +78,40 @@ class ThreadConnections:
         self._of_thread = threading.local()
         self._all: weakref.WeakSet[ConnectionInterface] = weakref.WeakSet()
 
-    def execute_pipeline(self, commands: Sequence[Command]) -> list[Any]:
+    def execute_pipeline(self, commands: Sequence[Command], within_s: float | None = None) -> list[Any]:
         """Send commands in one round trip and return their replies. It must be safe to send them twice.
 
         If the server answers a command with an error, the error stands in its place in the list, as a
         ``ResponseError``; the server has executed the other commands.
 
+        Args:
+            commands: what is sent.
+            within_s: a limit for the whole call, if it is shorter than the timeout of one step.
+
         Raises:
             redis.RedisError: no answer in time, or no connection.
         """
         connection: ConnectionInterface | None = getattr(self._of_thread, "connection", None)
-        if connection is None:
-            connection = self._of_thread.connection = self.open()
-        elif connection.is_connected:
+        if connection is not None and connection.is_connected:
             try:
-                return _exchange(connection, commands)
+                return _exchange(connection, commands, within_s)
             except Disconnected:
                 pass  # perhaps the server was restarted since the last call; a new connection shows it
+        if within_s is not None:
+            return self._execute_once(commands, within_s)
+        if connection is None:
+            connection = self._of_thread.connection = self.open()
         return _exchange(connection, commands)
+
+    def _execute_once(self, commands: Sequence[Command], within_s: float) -> list[Any]:
+        """Send commands over a connection of their own: a later call must not inherit its short timeouts."""
+        step_s = within_s / STEPS_OF_A_CONNECTION
+        short = {"socket_timeout": step_s, "socket_connect_timeout": step_s}
+        connection: ConnectionInterface = self._pool.connection_class(**{**self._pool.connection_kwargs, **short})
+        try:
+            return _exchange(connection, commands)
+        finally:
+            connection.disconnect()  # type: ignore[no-untyped-call]  # redis-py types only part of itself
 
     @property
     def database(self) -> int:
@@ -105,13 +131,14 @@ class ThreadConnections:
             connection.disconnect()  # type: ignore[no-untyped-call]  # redis-py types only part of itself
 
 
-def _exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
+def _exchange(connection: Any, commands: Sequence[Command], within_s: float | None = None) -> list[Any]:
+    waiting = {} if within_s is None else {"timeout": within_s}
     try:
         connection.send_packed_command([b"".join([pack_command(command) for command in commands])], check_health=False)
         replies: list[Any] = []
         for _ in commands:
             try:
-                replies.append(connection.read_response(disable_decoding=True))
+                replies.append(connection.read_response(disable_decoding=True, **waiting))
             except ResponseError as error:
                 replies.append(error)
         return replies
@@ -217,14 +244,15 @@ class ValkeyClient:
         if breaker.is_open and not despite_outage and not breaker.allow_request():
             raise CacheUnavailable(self.name)
         wrong_keys: list[str] = []
+        within_s = self._caller_limit_s()
         try:
             if probe:
-                wrong_keys += self._resolve_errors(probe, self.connections.execute_pipeline(probe))
-            replies = self.connections.execute_pipeline(commands)
+                wrong_keys += self._resolve_errors(probe, self.connections.execute_pipeline(probe, within_s))
+            replies = self.connections.execute_pipeline(commands, within_s)
             if any(isinstance(reply, ResponseError) for reply in replies):
                 wrong_keys += self._resolve_errors(commands, replies)
         except (RedisError, OSError) as error:
-            if breaker.record_failure():
+            if within_s is None and breaker.record_failure():
                 self._emit(LevelDown(self.name, type(error).__name__, OUTAGE_PAUSE_S))
             raise (CacheRefusedWrite if isinstance(error, ResponseError) else CacheUnavailable)(self.name) from error
         if breaker.is_open and breaker.record_success():
@@ -232,6 +260,11 @@ class ValkeyClient:
         if wrong_keys:
             self._on_wrong_type(wrong_keys)
         return replies
+
+    def _caller_limit_s(self) -> float | None:
+        """Return the seconds that the caller waits; ``None`` if it waits for longer than the timeout."""
+        left_s = deadlines.remaining()
+        return max(LEAST_WAIT_S, left_s) if left_s < self.connections.timeout_s else None
 
     def _resolve_errors(self, commands: Sequence[Command], replies: list[Any]) -> list[str]:
         """Raise a refusal; delete the keys that hold a value of another type, and return them."""

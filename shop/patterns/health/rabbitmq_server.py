@@ -17,6 +17,7 @@ def try_rabbitmq(url: str, timeout_s: float) -> None:
         CheckFailed: the server does not answer, refuses the password or the virtual host, or accepts no messages.
     """
     import pika  # here, because only a store with a RabbitMQ needs its client
+    from pika.adapters.utils.connection_workflow import AMQPConnectorException  # for a server that says nothing
 
     try:
         parameters = pika.URLParameters(url)
@@ -27,7 +28,7 @@ def try_rabbitmq(url: str, timeout_s: float) -> None:
             channel = connection.channel()
             channel.confirm_delivery()
             channel.basic_publish("", NOWHERE, b"")
-    except (pika.exceptions.AMQPError, OSError) as error:
+    except (pika.exceptions.AMQPError, AMQPConnectorException, OSError) as error:
         raise explain_error(error) from error
 
 

@@ -9,6 +9,7 @@ import dramatiq
 import pika
 import pika.exceptions
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 CONNECT_TIMEOUT_S = 2.0
 BLOCKED_TIMEOUT_S = 5.0
@@ -19,8 +20,9 @@ HEARTBEAT_S = 30
 class RabbitBroker(RabbitmqBroker):
     """A dramatiq broker on one RabbitMQ."""
 
-    connection_errors = (pika.exceptions.AMQPError, OSError)
-    """The exceptions that it raises when the server is down."""
+    connection_errors = (pika.exceptions.AMQPError, AMQPConnectorException, OSError)
+    """The exceptions that it raises when the server is down. The second is for one that takes a connection and says
+    nothing; pika does not count it among its own errors."""
 
     @classmethod
     def at(cls, url: str) -> "RabbitBroker":
