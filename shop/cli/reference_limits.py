@@ -11,7 +11,8 @@ Every queue, pool, body, wait and file of the store has a limit. The table names
 it is set, and its reason. A setting is a variable of the environment ([settings](settings.md)); the other values are in
 the file that the link opens. `bin/shop reference` reads them from there and generates this page.
 
-Why waits have limits: [timeouts and deadlines](../patterns/timeouts-and-deadlines.md).
+Why limits at all: [bulkheads and bounded queues](../patterns/bulkheads.md), [timeouts and
+deadlines](../patterns/timeouts-and-deadlines.md).
 """
 TABLE = "\n| limit | of | value | reason |\n|---|---|---|---|\n"
 RULES_HEAD = """
