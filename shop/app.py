@@ -57,6 +57,7 @@ from shop.web import (
     idempotency,
     openapi,
     problems,
+    rate_limits,
     request_middleware,
     security,
     template_filters,
@@ -84,6 +85,7 @@ def create_app(runtime: ProcessRuntime) -> OpenAPI:
     app.session_interface = SessionCookies()
     headers = security.headers(https_only=not settings.is_lab)
     hosts = HostNames(settings)
+    rate_limits.install(app, settings, runtime.clock)
     request_middleware.install(
         app, runtime.services, runtime.metrics, headers, hosts.is_ours, show_timings=settings.is_lab
     )

@@ -128,6 +128,17 @@ class Settings(BaseSettings):
     request_timeout_ms: int = Field(default=8_000, ge=1)
     """The deadline of a request, shared by its calls to other servers: no client waits longer."""
 
+    writes_per_minute: int = Field(default=600, ge=1)
+    """Most writes of a client in a minute, other than log-ins. A person sends a few; 600 leave room for a class of
+    sixty behind one address, and for a program that edits the catalogue."""
+    logins_per_minute: int = Field(default=120, ge=1)
+    """Most log-ins and changes of a password of a client in a minute. A class of sixty behind one address may mistype
+    once each; 120 guesses at a password cost some ten seconds of a core."""
+    registrations_per_minute: int = Field(default=60, ge=1)
+    """Most new accounts of a client in a minute: a class of sixty behind one address."""
+    tokens_per_minute: int = Field(default=120, ge=1)
+    """Most API tokens of a client in a minute; each takes a password, as a log-in does."""
+
     db_pool_size: int = Field(default=8, ge=1)
     """Connections of a process: one per thread, so no thread waits for a connection."""
     db_pool_timeout_s: float = Field(default=2.0, gt=0)

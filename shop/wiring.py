@@ -81,6 +81,7 @@ from shop.patterns.observability.logs import log_path
 from shop.patterns.observability.metrics import ProcessMetrics
 from shop.patterns.observability.resilience_metrics import ResilienceTelemetry
 from shop.patterns.queue.inbox import ConsumerInbox
+from shop.patterns.rate_limiting import ClientRateLimiter, NoRateLimiter, RateLimiter
 from shop.patterns.resilience import deadlines
 from shop.payments.http_provider import HttpProvider
 from shop.payments.orphaned_charges import OrphanedCharges
@@ -117,6 +118,7 @@ class StoreServices:
     fast_path: CachedResponseFastPath
     adopt_ids: AdoptIds
     access_log: AccessRecorder
+    rate_limiter: RateLimiter
     idempotency: IdempotencyPolicy
     accounts: AccountService
     password_changes: PasswordChanges
@@ -161,6 +163,7 @@ class ProcessRuntime:
     readiness: ReadinessCheck
     passwords: PasswordHashing
     list_bulkhead: ListBulkhead
+    rate_limiter: ClientRateLimiter | None
     provider: PaymentProvider
     provider_resilience: ProviderResilience
     mailer: MailTransport
@@ -199,6 +202,8 @@ class ProcessRuntime:
         self.cache.close()
         if self.edge_registry is not None:
             self.edge_registry.close()
+        if self.rate_limiter is not None:
+            self.rate_limiter.close()
         self.provider.close()
         self.access_lines.close()
         self.database.engine.dispose()
@@ -235,6 +240,9 @@ class ProcessRuntime:
         access_log: AccessRecorder = NoAccessLog()
         if snapshot["observability.logs"] == "json":
             access_log = JsonAccessLog(self.access_lines, self.clock)
+        rate_limiter: RateLimiter = NoRateLimiter()
+        if snapshot["overload.rate_limit"] == "on" and self.rate_limiter is not None:
+            rate_limiter = self.rate_limiter
         link_requests = LinkRequests(database, clean_email)
         make_inbox = seams.choose("exercise.17", ConsumerInbox)
         make_stock = seams.choose("checkout.stock", STRATEGIES[snapshot["checkout.stock"]])
@@ -310,6 +318,7 @@ class ProcessRuntime:
             ),
             adopt_ids=seams.choose("exercise.07", correlation.adopt),
             access_log=access_log,
+            rate_limiter=rate_limiter,
         )
 
     def _payments(self, snapshot: SwitchSnapshot, seams: AttemptSeams) -> PaymentService:
@@ -378,9 +387,17 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
     )
     cache = cache_wiring.build(settings, clock, telemetry)
     edge_registry: SurrogateKeyIndex | None = None
+    rate_limiter: ClientRateLimiter | None = None
     provider: PaymentProvider = NullProvider()
     if settings.cache_url:
         edge_registry = SurrogateKeyIndex(settings.cache_url, settings.cache_timeout_ms, clock)
+        rate_limiter = ClientRateLimiter(
+            settings.cache_url,
+            settings.cache_timeout_ms,
+            clock,
+            metrics.rate_limits.count_request,
+            metrics.rate_limits.report_outage,
+        )
     if settings.payments_url is not None:
         provider = HttpProvider(settings.payments_url, WITHOUT_LIMIT_MS, settings.payments_api_key)
     return ProcessRuntime(
@@ -398,6 +415,7 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
         readiness=ReadinessCheck(_dependencies(settings, lambda: _thread_faults(poller, cache)), clock),
         passwords=PasswordHashing(waiting=max_waiting(settings.threads)),
         list_bulkhead=ListBulkhead(settings.threads),
+        rate_limiter=rate_limiter,
         provider=provider,
         provider_resilience=ProviderResilience(settings, clock, ResilienceTelemetry(metrics.resilience)),
         mailer=_mailer(settings),

@@ -29,6 +29,7 @@ from shop.stack import postgres, valkey
 from shop.stack.database_roles import role_passwords
 from shop.stack.program import ServerProgram, free_port
 from tests.support.group_order import spread_groups
+from tests.support.rate_limits import NO_RATE_LIMITS
 from tests.support.stack_instance import StackInstance
 
 # How long an example takes, or to find one, depends on what else the machine does.
@@ -266,6 +267,7 @@ def settings(servers: Servers, new_database: NewDatabase, tmp_path_factory: pyte
     return load_settings(
         database_url=new_database("shop_test"),
         cache_url=servers.valkey_url("cache", number),
+        **NO_RATE_LIMITS,
         cache_timeout_ms=3_000,  # what a machine may stand still; with 100 ms the cache then counts as away
         broker_url=servers.valkey_url("broker", number),
         payments_url=f"http://127.0.0.1:{free_port()}",  # nobody listens there until a test asks for the simulator

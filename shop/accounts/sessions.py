@@ -21,9 +21,8 @@ from shop.settings import Settings
 from shop.web import problems
 from shop.web.identity import SignedInIdentity, current_identity
 from shop.web.private_response import keep_private
+from shop.web.rate_limits import ACCOUNT_COOKIE, note_account
 
-COOKIE = "ACCOUNT_COOKIE_NAME"
-"""Key in the app's configuration, named like the settings of Flask's own cookie."""
 LEGACY_USER_KEY = "_user_id"
 """Key in the signed cookie that held the signed-in user, before sessions were stored on the server."""
 SIGNED_OUT = "You were signed out. Sign in again."
@@ -63,7 +62,10 @@ def install(app: Flask, get_accounts: Callable[[], AccountService], settings: Se
                 raise BadCredentials("This token is unknown, revoked or expired.")
         elif (token := _session_token(request)) is not None:
             account = get_accounts().identity_of_session(token)
-        return SignedInIdentity(account.user_id, account.email, account.name, account.role) if account else None
+        if account is None:
+            return None
+        note_account(account.user_id)
+        return SignedInIdentity(account.user_id, account.email, account.name, account.role)
 
     @app.errorhandler(AuthenticationRequired)
     def redirect_to_login(error: AuthenticationRequired) -> Response:
@@ -118,7 +120,7 @@ def end_browser_session(accounts: AccountService) -> None:
 
     @after_this_request
     def delete_cookie(response: Response) -> Response:
-        response.delete_cookie(current_app.config[COOKIE], **_cookie_attributes())
+        response.delete_cookie(current_app.config[ACCOUNT_COOKIE], **_cookie_attributes())
         return response
 
 
@@ -151,7 +153,7 @@ def _configure_cookies(app: Flask, settings: Settings) -> None:
 
 
 def _session_token(request: Request) -> str | None:
-    return request.cookies.get(current_app.config[COOKIE])
+    return request.cookies.get(current_app.config[ACCOUNT_COOKIE])
 
 
 def _end_session(accounts: AccountService) -> None:
@@ -162,7 +164,8 @@ def _end_session(accounts: AccountService) -> None:
 def _send_cookie(token: IssuedToken) -> None:
     @after_this_request
     def set_cookie(response: Response) -> Response:
-        response.set_cookie(current_app.config[COOKIE], token.token, expires=token.expires_at, **_cookie_attributes())
+        name = current_app.config[ACCOUNT_COOKIE]
+        response.set_cookie(name, token.token, expires=token.expires_at, **_cookie_attributes())
         return response
 
 

@@ -150,6 +150,11 @@ SWITCHES: Mapping[str, PatternSwitch] = MappingProxyType(
                 " refuses calls itself; off, each call has all its attempts.",
             ),
             PatternSwitch(
+                "overload.rate_limit",
+                ("on", "off"),
+                "How many writes and log-ins a client may send in a minute; off, one client can keep the store busy.",
+            ),
+            PatternSwitch(
                 "observability.logs",
                 ("json", "off"),
                 "One JSON line per request, joined by the request id; off, nothing is written.",

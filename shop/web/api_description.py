@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from shop.patterns.idempotency import keys
-from shop.web import idempotency, openapi
+from shop.web import idempotency, openapi, rate_limits
 from shop.web.api_examples import example, parameter_example, problem_examples, problem_kinds
 from shop.web.schemas import ProblemDetails
 
@@ -32,6 +32,8 @@ EVERY_CALL: Json = {
     },
 }
 """Errors of every call: the limits and checks before all views answer in the same form."""
+LIMITED: Json = {"description": "The client has used up its quota; see `RateLimit`.", **PROBLEM_RESPONSE}
+RATE_HEADERS = (rate_limits.POLICY_HEADER, rate_limits.REMAINING_HEADER)
 NOT_SIGNED_IN: Json = {"description": "The client is not signed in.", **PROBLEM_RESPONSE}
 MOVED: Json = {
     "301": {"description": "The product has a new slug; send the read there.", **PROBLEM_RESPONSE},
@@ -63,6 +65,16 @@ HEADERS: Json = {
         "schema": {"type": "string"},
     },
     "Retry-After": {"description": "Seconds after which to try again.", "schema": {"type": "integer", "minimum": 0}},
+    "RateLimit-Policy": {
+        "description": "The quota `q` of requests that a client has in a window of `w` seconds; absent if not counted.",
+        "schema": {"type": "string"},
+        "example": '"writes";q=600;w=60',
+    },
+    "RateLimit": {
+        "description": "The requests `r` that are left until the window ends, in `t` seconds; absent if not counted.",
+        "schema": {"type": "string"},
+        "example": '"writes";r=599;t=60',
+    },
     "Idempotency-Replayed": {
         "description": "`true` if this is the stored response to an earlier request with the same key.",
         "schema": {"type": "string", "enum": ["true"]},
@@ -138,11 +150,19 @@ def _responses(operation: Json, path: str, method: str, own_headers: tuple[str, 
         responses[moved] = MOVED[moved]
     if method == "get" and "ETag" in own_headers and "admin" not in path:
         responses["304"] = NOT_MODIFIED
-    return {status: _with_headers(status, response, own_headers, keyed=keyed) for status, response in responses.items()}
+    limited = rate_limits.policy_name(method.upper(), path) is not None
+    if limited:
+        responses.setdefault("429", LIMITED)
+    return {
+        status: _with_headers(status, response, own_headers, keyed=keyed, limited=limited)
+        for status, response in responses.items()
+    }
 
 
-def _with_headers(status: str, response: Json, own_headers: tuple[str, ...], *, keyed: bool) -> Json:
+def _with_headers(status: str, response: Json, own_headers: tuple[str, ...], *, keyed: bool, limited: bool) -> Json:
     names = ["X-Request-ID"]
+    if limited:
+        names += RATE_HEADERS
     if status[0] == "2":
         names += own_headers
     if status in ("301", "308"):

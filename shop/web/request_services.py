@@ -10,6 +10,7 @@ from flask import request
 from shop.patterns.idempotency.policy import IdempotencyPolicy
 from shop.patterns.observability.access_log import AccessRecorder
 from shop.patterns.observability.correlation import AdoptIds
+from shop.patterns.rate_limiting import RateLimiter
 from shop.web.edge_headers import EdgeCaching
 from shop.web.fast_path import CachedResponseFastPath
 from shop.web.http_caching import BrowserCaching
@@ -40,6 +41,10 @@ class RequestServices(Protocol):
     @property
     def edge(self) -> EdgeCaching:
         """Return the caching headers for the edge."""
+
+    @property
+    def rate_limiter(self) -> RateLimiter:
+        """Return the limiter, which counts the writes of each client."""
 
     @property
     def idempotency(self) -> IdempotencyPolicy:

@@ -155,6 +155,10 @@ def manners(runtime, **given):
     httpx.patch(f"{runtime.settings.payments_url}/admin/settings", json=given, headers=known).raise_for_status()
 
 
+def limit_told_with_a_write(client, runtime):
+    return client.post("/api/v1/cart/items", json={"product": "blue-mug"}).headers.get("RateLimit-Policy")
+
+
 MEASURES = {
     "cache.browser": bytes_sent_to_who_has_it_already,
     "cache.edge": seconds_at_the_edge,
@@ -171,6 +175,7 @@ MEASURES = {
     "payments.timeout": what_a_hurried_caller_hears_of_a_slow_provider,
     "payments.retries": attempts_of_one_look_at_an_overloaded_provider,
     "retry.budget": attempts_of_looks_that_use_up_every_budget,
+    "overload.rate_limit": limit_told_with_a_write,
     "observability.logs": lines_a_request,
 }
 """For each switch, something that can be counted from outside and must differ between its values."""

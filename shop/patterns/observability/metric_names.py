@@ -13,6 +13,7 @@ HTTP_DEADLINE_REFUSALS = "shop_http_deadline_refusals_total"
 DB_QUERIES = "shop_db_queries_total"
 DB_RETRIES = "shop_db_retries_total"
 DEGRADED = "shop_degraded_total"
+RATE_LIMITED_REQUESTS = "shop_rate_limited_requests_total"
 SWITCH_SNAPSHOT = "shop_switches_snapshot"
 
 CACHE_PREFIX = "shop_cache_"

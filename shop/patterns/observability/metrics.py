@@ -15,6 +15,7 @@ from shop.patterns.observability.cache_metrics import CacheMetrics
 from shop.patterns.observability.edge_metrics import EdgeMetrics
 from shop.patterns.observability.projection_metrics import ProjectionMetrics
 from shop.patterns.observability.queue_metrics import QueueMetrics
+from shop.patterns.observability.rate_limit_metrics import RateLimitMetrics
 from shop.patterns.observability.request_record import RequestRecord
 from shop.patterns.observability.resilience_metrics import ResilienceMetrics
 from shop.patterns.observability.webhook_metrics import WebhookMetrics
@@ -75,6 +76,7 @@ class ProcessMetrics:
         self.projections = ProjectionMetrics(self.registry)
         self.queue = QueueMetrics(self.registry)
         self.webhooks = WebhookMetrics(self.registry)
+        self.rate_limits = RateLimitMetrics(self.registry)
         self._degraded = Counter(
             metric_names.DEGRADED, "Answers without one of their parts.", ["part"], registry=self.registry
         )
