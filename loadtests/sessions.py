@@ -9,9 +9,12 @@ import time
 from typing import Any
 
 import gevent
+import gevent.socket
 from geventhttpclient.client import HTTPClient, HTTPClientPool
 from geventhttpclient.url import URL
 from locust.contrib.fasthttp import FastHttpSession, ResponseContextManager
+
+from shop.lab.source_addresses import new_source_address
 
 TIMEOUT_S = 20.0
 """Longer than the edge's timeout of 15 s, so that the store answers with an error first."""
@@ -20,13 +23,29 @@ STOP_TIMEOUT_S = 2 * TIMEOUT_S + 5.0
 
 
 class SingleAttemptPool(HTTPClientPool):
-    """A pool of connections that sends each request once."""
+    """A pool of connections that sends each request once, from an address of its own.
+
+    The store limits the writes of a client, and knows a guest by her address only.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._address: str | None = None
 
     def get_client(self, url: str | URL) -> HTTPClient:
         """Return the client of a host and port, which repeats no request."""
         client = super().get_client(url)
-        client._connection_pool.size = -1  # the library uses the size only for its number of attempts, size + 2
+        pool = client._connection_pool
+        pool.size = -1  # the library uses the size only for its number of attempts, size + 2
+        self._address = self._address or new_source_address(str(url))
+        pool._create_tcp_socket = self._bind_socket  # type: ignore[method-assign]  # the pool has no option for it
         return client
+
+    def _bind_socket(self, family: int, socktype: int, protocol: int) -> gevent.socket.socket:
+        created = gevent.socket.socket(family, socktype, protocol)
+        if self._address is not None and family == gevent.socket.AF_INET:
+            created.bind((self._address, 0))
+        return created
 
 
 class CountingSession(FastHttpSession):

@@ -34,6 +34,7 @@ from arms import interleaved, show
 from keep_alive import requests_per_second
 from servers import set_switch
 
+from shop.lab.source_addresses import new_source_address
 from shop.stack.program import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,8 +102,10 @@ class BuiltStore:
         return footprint.proportional_mb(roots)
 
     def request(self, method: str, path: str, body: object = None, cookie: str = "", key: str = "") -> HttpReply:
-        """Send one request, on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
+        """Send one request, on a connection of its own, as a client of its own: the store limits a client's writes."""
+        address = new_source_address("http://127.0.0.1")
+        source = (address, 0) if address else None
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S, source_address=source)
         headers = {"Content-Type": "application/json"} if body is not None else {}
         headers |= {"Cookie": cookie} if cookie else {}
         headers |= {"Idempotency-Key": key} if key else {}

@@ -29,7 +29,7 @@ import processor_time
 from arms import interleaved, show
 from bare_checkout import BODY, CART_VARIABLE, RECORDED_PRODUCT
 from own_database import own_database
-from servers import is_answering, running
+from servers import UNLIMITED, is_answering, running
 from sqlalchemy import text
 
 from shop.app import create_app
@@ -190,6 +190,7 @@ def _serve(stack: ExitStack, own: Settings) -> Settings:
             "payments_webhook_secret": secrets.token_hex(8),
             "port": free_port(),
             "metrics_port": free_port(),
+            "writes_per_minute": UNLIMITED,
         }
     )
     stack.enter_context(running(http_servers.payments(settings, payments_port), home))

@@ -23,6 +23,9 @@ POLL_S = 0.1
 ELSEWHERE = ("DATABASE_URL", "CACHE_URL", "BROKER_URL", "PAYMENTS_URL", "MAIL_URL")
 """Variables of the shell that could name a server outside this run; the stack does not get them."""
 
+UNLIMITED = "1000000"
+"""Writes a minute: each pool of connections serves one shopper after the other, from one address."""
+
 
 class OwnStack:
     """The stack, from the start of the block to its end.
@@ -45,6 +48,7 @@ class OwnStack:
             "SHOP_VAR_DIR": str(home / "var"),
             "SHOP_PORT": str(port),
             "SHOP_HOST": "127.0.0.1",
+            "SHOP_WRITES_PER_MINUTE": UNLIMITED,
         }
         self._command = (sys.executable, "-m", "shop.cli", "up", "--no-edge", "--size", "s", "--workers", str(workers))
         self._settings = load_settings({}, var_dir=home / "var", port=port)

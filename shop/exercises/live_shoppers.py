@@ -10,6 +10,7 @@ import httpx
 from shop.exercises.live_arm import REQUEST_TIMEOUT_S, LiveArm, LiveRequest
 from shop.exercises.verdict import CannotJudge
 from shop.lab.guest_client import CHECKOUT_DETAILS, tls_context
+from shop.lab.source_addresses import simulated_client
 from shop.lab.store_client import API
 
 
@@ -26,10 +27,7 @@ def shoppers_with_carts(arm: LiveArm, count: int, slugs: Sequence[str] = ()) -> 
         CannotJudge: a cart cannot be filled.
     """
     products = slugs or arm.products
-    guests = [
-        httpx.Client(base_url=arm.store.base_url, timeout=REQUEST_TIMEOUT_S, trust_env=False, verify=tls_context())
-        for _ in range(count)
-    ]
+    guests = [simulated_client(arm.store.base_url, REQUEST_TIMEOUT_S, tls_context()) for _ in range(count)]
     try:
         arm.in_parallel(
             [partial(_fill_cart, guest, products[number % len(products)]) for number, guest in enumerate(guests)]

@@ -48,6 +48,11 @@ ANOMALIES: Mapping[str, StoreAnomaly] = MappingProxyType(
             f"{metric_names.CACHE_WAIT_DURATION}_count",
             ("ended", "gave-up"),
         ),
+        "requests_limited": StoreAnomaly(
+            "requests were refused because their client was over its rate limit",
+            metric_names.RATE_LIMITED_REQUESTS,
+            ("outcome", "refused"),
+        ),
         "breakers_opened": StoreAnomaly("times a circuit breaker opened", metric_names.BREAKER_CHANGES, ("to", "open")),
     }
 )

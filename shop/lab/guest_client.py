@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import httpx
 
-from shop.lab.loopback import check_loopback
+from shop.lab.source_addresses import simulated_client
 from shop.lab.store_client import API, TIMEOUT_S
 
 RETRY_EVERY_S = 0.2
@@ -27,15 +27,14 @@ tls_context = cache(ssl.create_default_context)
 
 
 class GuestClient:
-    """A guest that buys one piece of a product and can cancel the order.
+    """A guest that buys one piece of a product and can cancel the order. For the store, each guest is a client.
 
     Args:
         base_url: the store's address.
     """
 
     def __init__(self, base_url: str) -> None:
-        address = check_loopback(base_url)
-        self._client = httpx.Client(base_url=address, timeout=TIMEOUT_S, trust_env=False, verify=tls_context())
+        self._client = simulated_client(base_url, TIMEOUT_S, tls_context())
         self._order = ""
 
     def __enter__(self) -> Self:

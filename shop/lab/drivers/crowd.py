@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from shop.lab.guest_client import GuestClient
+from shop.lab.source_addresses import require_clients
 from shop.lab.store_client import StoreClient
 
 PRODUCTS = 20
@@ -33,7 +34,11 @@ def guests_with_carts(store: StoreClient, count: int, slugs: Sequence[str] = ())
         store: a client of the store.
         count: number of guests.
         slugs: the products, taken in turn; by default popular ones.
+
+    Raises:
+        ConfigurationError: on this system the store would refuse so many guests, as one client.
     """
+    require_clients(count, store.switches)
     products = slugs or store.products(PRODUCTS)
     guests = [GuestClient(store.base_url) for _ in range(count)]
     with ThreadPoolExecutor(SETUP_THREADS) as threads:
