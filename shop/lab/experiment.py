@@ -36,6 +36,7 @@ CHAPTERS = {
     "checkout": "Checkout and stock",
     "payments": "A provider in trouble",
     "messages": "Queues and read models",
+    "overload": "More requests than the store can serve",
 }
 """The chapters of the experiments and their titles, in their order."""
 START_S = 0.8

@@ -8,6 +8,7 @@ from shop.lab.drivers.bystanders import BystanderDriver
 from shop.lab.drivers.checkouts import CheckoutDriver
 from shop.lab.drivers.driver_context import ArmDriver
 from shop.lab.drivers.flash_sale import FlashSale
+from shop.lab.drivers.greedy import GreedyDriver
 from shop.lab.drivers.hot_set import HotSet
 from shop.lab.drivers.lag import LagDriver
 from shop.lab.drivers.load_only import LoadOnlyDriver
@@ -32,5 +33,6 @@ DRIVERS: Mapping[str, ArmDriver] = MappingProxyType(
         "checkouts": CheckoutDriver(),
         "bystanders": BystanderDriver(),
         "flash-sale": FlashSale(),
+        "greedy": GreedyDriver(),
     }
 )
