@@ -63,7 +63,7 @@ class PurgerRound:
         def count_responses(responses: Mapping[LoggedResponse, int]) -> None:
             for response, count in responses.items():
                 metrics.cache.add_lookups(LAYER, response.ttl_class, response.outcome, count)
-                metrics.edge.responses.observe(*response, count)
+                metrics.edge.responses.observe(response, count)
 
         self._counter = EdgeHitCounter(
             settings.log_dir / "edge.jsonl",

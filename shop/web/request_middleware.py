@@ -14,6 +14,7 @@ from flask import Flask, request
 from shop.patterns.observability import correlation, request_record
 from shop.patterns.observability.metrics import ProcessMetrics
 from shop.web.edge_headers import stale_if_error_redirect
+from shop.web.prefetch import request_purpose
 from shop.web.request_services import SERVICES_KEY, RequestServices
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class RequestMiddleware:
         try:
             services = environ[SERVICES_KEY] = self._resolve()
             services.adopt_ids(environ.get("HTTP_X_REQUEST_ID"), environ.get("HTTP_TRACEPARENT"))
-            record = request_record.begin()
+            record = request_record.begin(request_purpose(environ))
 
             def start(status: str, headers: Headers, exc_info: ExcInfo = None) -> Any:
                 self._close_record(environ, int(status[:3]), headers, record, services)

@@ -327,7 +327,7 @@ def test_responses_are_counted_completely_across_log_rotations(bench, monkeypatc
     until(moved_often)
     assert counted("miss") == 1
     assert set(hits) == {"hit"}
-    labels = {"ttl_class": "none", "outcome": "hit", "status": "2xx"}
+    labels = {"ttl_class": "none", "outcome": "hit", "status": "2xx", "purpose": "use"}
     assert metrics.registry.get_sample_value("shop_edge_requests_total", labels) == len(hits)
     bucket = "shop_edge_request_duration_seconds_bucket"
     assert metrics.registry.get_sample_value(bucket, {"outcome": "hit", "le": "+Inf"}) == len(hits)

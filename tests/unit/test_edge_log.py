@@ -145,15 +145,21 @@ def test_the_edge_is_shown_as_a_layer_of_its_own(path):
 
 def test_metrics_have_rate_errors_and_duration():
     metrics = ProcessMetrics()
-    metrics.edge.responses.observe("catalogue", "hit", 200, 0.0, 640)
-    metrics.edge.responses.observe("none", "bypass", 502, 3.0, 2)
+    metrics.edge.responses.observe(LoggedResponse("catalogue", "hit", 200, 0.0), 640)
+    metrics.edge.responses.observe(LoggedResponse("none", "bypass", 502, 3.0), 2)
     value = metrics.registry.get_sample_value
     requests, bucket = "shop_edge_requests_total", "shop_edge_request_duration_seconds_bucket"
-    assert value(requests, {"ttl_class": "catalogue", "outcome": "hit", "status": "2xx"}) == 640
-    assert value(requests, {"ttl_class": "none", "outcome": "bypass", "status": "5xx"}) == 2
+    assert value(requests, {"ttl_class": "catalogue", "outcome": "hit", "status": "2xx", "purpose": "use"}) == 640
+    assert value(requests, {"ttl_class": "none", "outcome": "bypass", "status": "5xx", "purpose": "use"}) == 2
     assert value(bucket, {"outcome": "hit", "le": "0.001"}) == 640
     assert [value(bucket, {"outcome": "bypass", "le": bound}) for bound in ("2.5", "5.0", "+Inf")] == [0, 2, 2]
     assert value("shop_edge_request_duration_seconds_sum", {"outcome": "bypass"}) == 6.0
+
+
+def test_line_with_a_purpose_counts_as_a_prefetch(path):
+    log, said = EdgeLogReader(path), line("hit; ttl=3")
+    write(path, said.replace('"}', '","purpose":"prefetch"}') + said.replace('"}', '","purpose":""}') + said)
+    assert sorted((one.purpose, count) for one, count in log.read().items()) == [("prefetch", 1), ("use", 2)]
 
 
 def test_without_an_edge_there_is_no_such_layer():

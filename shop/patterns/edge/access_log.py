@@ -22,8 +22,11 @@ NO_CLASS = "none"
 UNSTORED = "unstored"
 """The outcome of a cacheable response that nginx could not write to its cache."""
 OUTCOMES = {"fwd=miss": "miss", "fwd=stale": "stale"}
+USE, PREFETCH = "use", "prefetch"
+"""Purposes of a request: a client waits for the response, or a browser sent it ahead of a click."""
 _LINE = re.compile(
     rb'"status":(\d+),"duration_s":([\d.]+),"app_s":"[^"]*","bytes":\d+,"cache":"shop-edge; ([^"]*)","class":"([^"]*)"'
+    rb'(?:,"client":"[^"]*","purpose":"([^"]*)")?'
 )
 
 
@@ -35,6 +38,8 @@ class LoggedResponse(NamedTuple):
     status: int
     duration_s: float
     """From the request's first byte to the response's last byte, in whole milliseconds."""
+    purpose: str = USE
+    """:data:`PREFETCH` if a browser sent the request ahead of a click."""
 
 
 class LogPosition(NamedTuple):
@@ -97,10 +102,11 @@ def _count_lines(path: Path, offset: int, counts: Counter[LoggedResponse]) -> in
             offset += len(chunk) - len(rest)
             log.seek(offset)
             # Count the raw fields first, then parse: a busy edge logs equal ones thousands of times a second.
-            for (status, duration, cache_status, ttl_class), count in Counter(_LINE.findall(complete)).items():
+            for (status, duration, cache_status, ttl_class, said), count in Counter(_LINE.findall(complete)).items():
                 name = ttl_class.decode()
                 lookup = name if name in CLASSES else NO_CLASS, lookup_outcome(cache_status.decode())
-                counts[LoggedResponse(*lookup, int(status), float(duration))] += count
+                purpose = PREFETCH if said.decode() == PREFETCH else USE
+                counts[LoggedResponse(*lookup, int(status), float(duration), purpose)] += count
     return offset
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from shop.clock import Clock
 from shop.patterns.observability.json_lines import JsonLinesFile
 from shop.patterns.observability.logs import correlation_fields, timestamp
-from shop.patterns.observability.request_record import RequestRecord
+from shop.patterns.observability.request_record import USE, RequestRecord
 
 
 class AccessRecorder(Protocol):
@@ -55,6 +55,7 @@ class JsonAccessLog:
                 "queries": record.queries,
                 "cache": list(record.cache.values()),
                 "degraded": record.degraded,
+                **({} if record.purpose == USE else {"purpose": record.purpose}),
             }
         )
 

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from shop.patterns.edge.access_log import LoggedResponse
 from shop.patterns.edge.tag_purger import EdgeFlushed, Event, PurgeFailed
 from shop.patterns.observability import metric_names
 
@@ -34,30 +35,28 @@ class EdgeResponseCollector(Collector):
     def __init__(self, registry: CollectorRegistry, buckets_s: Sequence[float]) -> None:
         self._lock = threading.Lock()
         self._buckets_s = tuple(buckets_s)
-        self._requests: Tally[tuple[str, str, str]] = Tally()
+        self._requests: Tally[tuple[str, str, str, str]] = Tally()
         self._durations: dict[str, list[int]] = {}
         self._sums_s: Tally[str] = Tally()
         registry.register(self)
 
-    def observe(self, ttl_class: str, outcome: str, status: int, duration_s: float, count: int) -> None:
+    def observe(self, response: LoggedResponse, count: int) -> None:
         """Count identical responses.
 
         Args:
-            ttl_class: the time-to-live class.
-            outcome: the outcome of the look-up.
-            status: HTTP status, counted by its class.
-            duration_s: duration of each response in seconds, the transfer to the client included.
+            response: what they have in common; the status is counted by its class.
             count: number of responses.
         """
+        outcome, status = response.outcome, f"{response.status // 100}xx"
         with self._lock:
-            self._requests[(ttl_class, outcome, f"{status // 100}xx")] += count
+            self._requests[(response.ttl_class, outcome, status, response.purpose)] += count
             slots = self._durations.setdefault(outcome, [0] * (len(self._buckets_s) + 1))
-            slots[bisect_left(self._buckets_s, duration_s)] += count
-            self._sums_s[outcome] += duration_s * count  # type: ignore[assignment]  # a sum, not a count
+            slots[bisect_left(self._buckets_s, response.duration_s)] += count
+            self._sums_s[outcome] += response.duration_s * count  # type: ignore[assignment]  # a sum, not a count
 
     def collect(self) -> Iterator[Metric]:
         """Implement prometheus_client's ``Collector``."""
-        labels = ("ttl_class", "outcome", "status")
+        labels = ("ttl_class", "outcome", "status", "purpose")
         requests = CounterMetricFamily(metric_names.EDGE_REQUESTS, "Requests answered at the edge.", labels=labels)
         durations = HistogramMetricFamily(
             metric_names.EDGE_DURATION,

@@ -93,7 +93,7 @@ def sum_key(name: str, labels: Mapping[str, str]) -> SumKey:
     if name == metric_names.CACHE_LOOKUPS and labels["outcome"] in LOOKUP_OUTCOMES:
         return ("hits" if labels["outcome"] in HIT_OUTCOMES else "misses", labels["layer"])
     if name == _BUCKET:
-        return ("durations", labels["le"], labels["method"], labels["route"])
+        return ("durations", labels["le"], labels["method"], labels["route"], labels["purpose"])
     if name == metric_names.BREAKER_STATE:
         return ("breakers", labels["dependency"])
     if name == metric_names.CACHE_DOWN:

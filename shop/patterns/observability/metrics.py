@@ -36,7 +36,10 @@ class ProcessMetrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = CollectorRegistry() if registry is None else registry
         self._requests = Counter(
-            metric_names.HTTP_REQUESTS, "Requests answered.", ["method", "route", "status"], registry=self.registry
+            metric_names.HTTP_REQUESTS,
+            "Requests answered; purpose prefetch: nobody waits for the answer.",
+            ["method", "route", "status", "purpose"],
+            registry=self.registry,
         )
         self._answers = Counter(
             metric_names.HTTP_ANSWERS,
@@ -47,7 +50,7 @@ class ProcessMetrics:
         self._duration = Histogram(
             metric_names.HTTP_DURATION,
             "Time from the first byte read by the application to its response.",
-            ["method", "route"],
+            ["method", "route", "purpose"],
             buckets=DURATION_BUCKETS_S,
             registry=self.registry,
         )
@@ -87,7 +90,7 @@ class ProcessMetrics:
             registry=self.registry,
         )
         self._layer_answers: dict[str, Counter] = {}
-        self._route_metrics: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._route_metrics: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}
 
     def observe_deadline_refusal(self, cause: str) -> None:
         """Count a request whose deadline had passed before its start; ``cause`` is ``queue`` or ``client``."""
@@ -102,12 +105,12 @@ class ProcessMetrics:
             status: HTTP status, counted by its class.
             record: the request's cost.
         """
-        key = (method if method in METHODS else "other", route or NO_ROUTE, status // 100)
+        key = (method if method in METHODS else "other", route or NO_ROUTE, status // 100, record.purpose)
         metrics = self._route_metrics.get(key)
         if metrics is None:  # labels() takes a lock and checks its arguments: do it once a combination
             metrics = self._route_metrics[key] = (
-                self._requests.labels(key[0], key[1], f"{key[2]}xx"),
-                self._duration.labels(key[0], key[1]),
+                self._requests.labels(key[0], key[1], f"{key[2]}xx", record.purpose),
+                self._duration.labels(key[0], key[1], record.purpose),
             )
         metrics[0].inc()
         metrics[1].observe(record.elapsed_s)

@@ -10,6 +10,9 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+USE, PREFETCH = "use", "prefetch"
+"""Purposes of a request: a client waits for the response, or a browser sent it ahead of a click."""
+
 
 @dataclass(slots=True)
 class RequestRecord:
@@ -27,6 +30,8 @@ class RequestRecord:
     """Names of the missing parts of the response, and of unavailable layers."""
     stale: bool = False
     """Whether a stale value was served."""
+    purpose: str = USE
+    """One of :data:`USE` and :data:`PREFETCH`."""
 
     @property
     def elapsed_s(self) -> float:
@@ -37,9 +42,13 @@ class RequestRecord:
 _current: ContextVar[RequestRecord | None] = ContextVar("request_record", default=None)
 
 
-def begin() -> RequestRecord:
-    """Open and return the record of a new request in this context."""
-    record = RequestRecord()
+def begin(purpose: str = USE) -> RequestRecord:
+    """Open and return the record of a new request in this context.
+
+    Args:
+        purpose: of the request, :data:`USE` or :data:`PREFETCH`.
+    """
+    record = RequestRecord(purpose=purpose)
     _current.set(record)
     return record
 
