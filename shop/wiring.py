@@ -96,7 +96,10 @@ from shop.switches.registry import SwitchPoller, SwitchSnapshot
 from shop.switches.store import SwitchStore
 from shop.web.edge_headers import EdgeBypass, EdgeCacheable, EdgeCaching
 from shop.web.fast_path import CachedResponseFastPath
+from shop.web.folder_hash import asset_path, tree_hash
 from shop.web.http_caching import BrowserCaching, EtagRevalidation, NoBrowserCaching
+from shop.web.prefetch import RULES_FILE, PrefetchRules
+from shop.web.static_publishing import STATIC
 
 _log = logging.getLogger(__name__)
 
@@ -115,6 +118,7 @@ class StoreServices:
     cache: CacheClient
     browser: BrowserCaching
     edge: EdgeCaching
+    prefetch: PrefetchRules
     fast_path: CachedResponseFastPath
     adopt_ids: AdoptIds
     access_log: AccessRecorder
@@ -225,6 +229,9 @@ class ProcessRuntime:
         edge: EdgeCaching = EdgeBypass()
         if snapshot["cache.edge"] == "on":
             edge = EdgeCacheable(self.edge_registry, self.clock, snapshot.parameter(TTL_SCALE))
+        prefetch = PrefetchRules()
+        if snapshot["web.prefetch"] == "on":
+            prefetch = PrefetchRules(asset_path(tree_hash(STATIC), RULES_FILE))
         keys: IdempotencyPolicy = IgnoreKeys()
         if snapshot["checkout.idempotency"] == "on":
             claim = timedelta(seconds=self._claim_s(snapshot))
@@ -259,7 +266,8 @@ class ProcessRuntime:
             cache=cache,
             browser=browser,
             edge=edge,
-            fast_path=CachedResponseFastPath(cache, browser, edge),
+            prefetch=prefetch,
+            fast_path=CachedResponseFastPath(cache, browser, edge, prefetch),
             catalog=CatalogService(
                 database,
                 cache,

@@ -40,6 +40,9 @@ class ShopperVisit(StrictModel):
     """Requested together. Templates; ``{product}``, ``{category}`` and ``{unknown}`` are filled in by popularity."""
     then: tuple[str, ...] = ()
     """Requested together after the first responses, as a page's script does."""
+    hovered: int = Field(default=0, ge=0, le=20)
+    """Number of product links that the pointer rests on after the first responses: their pages are prefetched together,
+    each of another product. The click on one of them costs no request."""
     expect: int | None = None
     """The status that counts as success; by default any status below 400."""
 

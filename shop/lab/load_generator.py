@@ -9,8 +9,9 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import gevent
@@ -26,6 +27,7 @@ from shop.lab.statistics import percentile
 
 _QUERIES = re.compile(r'desc="(\d+) quer')
 _MAX_AGE = re.compile(r"max-age=(\d+)")
+PREFETCH_HEADERS: Mapping[str, str] = MappingProxyType({"Sec-Purpose": "prefetch"})
 ORPHAN_CHECK_S = 1.0
 
 
@@ -69,7 +71,7 @@ class LoadGenerator:
         self._categories = ZipfDistribution(phase.categories or ("",), phase.exponent)
         self._unknowns = ZipfDistribution(range(phase.unknowns), phase.exponent)
         self._browsers = [SimulatedBrowser() for _ in range(phase.browsers)]
-        parts = max(max(len(visit.paths), len(visit.then)) for visit in phase.visits)
+        parts = max(max(len(visit.paths), visit.hovered, len(visit.then)) for visit in phase.visits)
         self._client = HTTPClient.from_url(
             phase.base_url,
             concurrency=phase.concurrency * parts,
@@ -97,10 +99,14 @@ class LoadGenerator:
         sources: list[str] = []
         succeeded = all(
             self._call_concurrently(
-                [path.format(product=product, category=category, unknown=unknown) for path in stage],
-                partial(self._call, visit, browser, sources),
+                [path.format(product=product, category=category, unknown=unknown) for path in paths],
+                partial(self._call, visit, browser, sources, headers),
             )
-            for stage in (visit.paths, visit.then)
+            for paths, headers in (
+                (visit.paths, {}),
+                (self._pages_ahead(visit.hovered), PREFETCH_HEADERS),
+                (visit.then, {}),
+            )
         )
         self.latencies_ms.append((time.perf_counter() - due) * 1000)
         self.succeeded.append(succeeded)
@@ -124,6 +130,13 @@ class LoadGenerator:
             self.due_s += [0.0] * visits
             self.answered_by += [""] * visits
 
+    def _pages_ahead(self, hovered: int) -> list[str]:
+        """Return the pages of so many products, each another one, or of all products if there are fewer."""
+        products: dict[str, None] = {}
+        while len(products) < min(hovered, len(self._phase.products)):
+            products[self._products.choose(self._rng)] = None
+        return [f"/p/{product}" for product in products]
+
     def _call_concurrently(self, paths: list[str], call: Callable[[str], bool]) -> bool:
         if len(paths) < 2:  # one request needs no greenlet
             return all(map(call, paths))
@@ -131,14 +144,22 @@ class LoadGenerator:
         gevent.joinall(parts)
         return all(part.value for part in parts)
 
-    def _call(self, visit: ShopperVisit, browser: SimulatedBrowser | None, sources: list[str], path: str) -> bool:
+    def _call(
+        self,
+        visit: ShopperVisit,
+        browser: SimulatedBrowser | None,
+        sources: list[str],
+        headers: Mapping[str, str],
+        path: str,
+    ) -> bool:
         if browser is not None and browser.is_fresh(path, time.perf_counter()):
             self.answer_counts["browser"] += 1
             sources.append("browser")
             return True
         self.calls += 1
+        conditional = browser.conditional_headers(path) if browser else {}
         try:
-            response = self._client.get(path, headers=browser.conditional_headers(path) if browser else {})
+            response = self._client.get(path, headers={**conditional, **headers})
             response.read()
         except Exception as error:  # noqa: BLE001 - every network error is a result of the measurement
             self.errors[type(error).__name__] += 1

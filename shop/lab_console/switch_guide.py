@@ -15,7 +15,7 @@ CHAPTERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "Speed": (
             *("cache.shared", "cache.local", "cache.edge", "cache.browser", "cache.stampede", "cache.negative"),
-            "api.composite",
+            *("api.composite", "web.prefetch"),
         ),
         "Correctness": (
             *("cache.invalidation", "cache.jitter", "checkout.idempotency", "checkout.stock", "checkout.transaction"),

@@ -101,6 +101,11 @@ SWITCHES: Mapping[str, PatternSwitch] = MappingProxyType(
                 "One call per screen; off, the product page's script makes one call per part.",
             ),
             PatternSwitch(
+                "web.prefetch",
+                ("off", "on"),
+                "Browsers request a product's page while the pointer rests on its link: a faster click, more requests.",
+            ),
+            PatternSwitch(
                 "checkout.idempotency",
                 ("on", "off"),
                 "A key makes a retry safe; off, a client that times out and tries again orders and pays twice.",

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from shop.patterns.caching import CacheableResponse, CacheClient, CachePolicy
 from shop.web.edge_headers import EdgeCaching
 from shop.web.http_caching import BrowserCaching, Headers
+from shop.web.prefetch import PrefetchRules
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -60,12 +61,14 @@ class CachedResponseFastPath:
         cache: read only; the fast path loads nothing.
         browser: makes the caching headers for browsers.
         edge: makes the caching headers for the edge.
+        prefetch: the rules that pages name.
     """
 
-    def __init__(self, cache: CacheClient, browser: BrowserCaching, edge: EdgeCaching) -> None:
+    def __init__(self, cache: CacheClient, browser: BrowserCaching, edge: EdgeCaching, prefetch: PrefetchRules) -> None:
         self._cache = cache
         self._browser = browser
         self._edge = edge
+        self._prefetch = prefetch
         self._addresses: dict[tuple[str, str], CachedAddress] = {}
         self._bytes = 0
         self._lock = threading.Lock()
@@ -94,10 +97,12 @@ class CachedResponseFastPath:
         entry = self._cache.peek(address.key, address.policy, address.tags)
         if entry is None:
             return None
-        headers = self._browser.headers(address.policy, entry.digest)
+        validator = self._prefetch.validator(entry.digest, address.content_type)
+        headers = self._browser.headers(address.policy, validator)
+        headers += self._prefetch.headers(address.content_type)
         headers += self._edge.headers(environ, address.policy, tuple(address.tags))
         if_none_match = None if self._edge.needs_full_body(environ) else environ.get("HTTP_IF_NONE_MATCH")
-        if self._browser.is_not_modified(if_none_match, entry.digest):
+        if self._browser.is_not_modified(if_none_match, validator):
             return CachedAnswer(address.route, "304 Not Modified", headers, b"")
         headers += (("Content-Type", address.content_type), ("Content-Length", str(len(entry.value))))
         return CachedAnswer(

@@ -14,3 +14,13 @@ def tree_hash(folder: Path) -> str:
             digest.update(f"{path.relative_to(folder)}\0".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:HASH_CHARS]
+
+
+def asset_path(version: str, filename: str) -> str:
+    """Return the path of a static file.
+
+    Args:
+        version: hash over all static files.
+        filename: the file's path below the static folder.
+    """
+    return f"/assets/{version}/{filename}"

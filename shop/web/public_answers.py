@@ -19,15 +19,16 @@ def publish(cacheable: CacheableResponse, content_type: str) -> Response:
         content_type: of the body.
     """
     services = request_services()
-    body_digest = digest(cacheable.value)
-    headers = [("Content-Type", content_type), *services.browser.headers(cacheable.policy, body_digest)]
+    validator = services.prefetch.validator(digest(cacheable.value), content_type)
+    headers = [("Content-Type", content_type), *services.browser.headers(cacheable.policy, validator)]
+    headers += services.prefetch.headers(content_type)
     headers += services.edge.headers(request.environ, cacheable.policy, cacheable.tags)
     if cacheable.key is None:
         request_record.mark_uncacheable()
     services.fast_path.learn(request.environ, str(request.url_rule), cacheable, content_type)
     needs_full_body = services.edge.needs_full_body(request.environ)
     if_none_match = None if needs_full_body else request.environ.get("HTTP_IF_NONE_MATCH")
-    if services.browser.is_not_modified(if_none_match, body_digest):
+    if services.browser.is_not_modified(if_none_match, validator):
         response = Response(status=304, headers=headers)
         del response.headers["Content-Type"]
         return response

@@ -14,6 +14,7 @@ from shop.patterns.rate_limiting import RateLimiter
 from shop.web.edge_headers import EdgeCaching
 from shop.web.fast_path import CachedResponseFastPath
 from shop.web.http_caching import BrowserCaching
+from shop.web.prefetch import PrefetchRules
 
 SERVICES_KEY = "shop.services"
 """Key of the services in the WSGI environment."""
@@ -45,6 +46,10 @@ class RequestServices(Protocol):
     @property
     def rate_limiter(self) -> RateLimiter:
         """Return the limiter, which counts the writes of each client."""
+
+    @property
+    def prefetch(self) -> PrefetchRules:
+        """Return the rules for browsers that request pages ahead of a click."""
 
     @property
     def idempotency(self) -> IdempotencyPolicy:

@@ -19,7 +19,7 @@ from tests.support.web_server import WebServer
 
 pytestmark = pytest.mark.xdist_group("exercise-predictions")
 PREDICT = {one.slug: one for one in load_definitions().values() if one.kind == "predict" and one.slug != "hit-rate"}
-QUICK = ("browser-cache", "composite-api", "write-through")
+QUICK = ("browser-cache", "composite-api", "prefetch", "write-through")
 """They need no more than a web server; for another exercise, `long` starts a whole stack."""
 EXAMPLE = re.compile(r"bin/shop exercise predict \d+ (\S+)$", re.MULTILINE)
 WORKERS = 2

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 
 import pytest
 
@@ -16,10 +17,12 @@ from shop.lab.anomalies import ANOMALIES
 from shop.lab.experiment import EXPERIMENTS, load_experiments, parse_experiment
 from shop.lab.lab_lock import claim_lab
 from shop.lab.load import LoadPhase, ShopperVisit
+from shop.lab.metrics_client import MetricsClient, sum_counter
 from shop.lab.result import build_result
 from shop.lab.runner import ExperimentRunner
 from shop.lab.saved_state import FILE_NAME, ExperimentInterrupted, restore_afterwards
 from shop.lab.store_client import StoreClient
+from shop.patterns.observability.metric_names import HTTP_REQUESTS
 from shop.stack import http_servers
 from shop.stack.program import free_port
 from shop.switches.store import SwitchStore
@@ -261,6 +264,25 @@ def test_the_generator_counts_queries_hits_and_errors(store):
     failed = load.run_phase(phase.model_copy(update={"visits": (missing,)}))
     assert set(failed.errors) == {"404"}
     assert not any(failed.succeeded)
+
+
+def test_hovered_links_are_sent_as_prefetches_of_different_products(store):
+    visit = ShopperVisit(name="ahead", paths=("/livez",), hovered=3)
+    products = store.products(3)
+    phase = LoadPhase(base_url=store.base_url, mode="open", rate=20, duration_s=0.5, concurrency=4, visits=(visit,))
+
+    def count(client, purpose):
+        return sum_counter(client.scrape(), HTTP_REQUESTS, ("purpose", purpose))
+
+    with closing(MetricsClient(store)) as client:
+        before = count(client, "prefetch")
+        samples = load.run_phase(phase.model_copy(update={"products": products, "exponent": 3.0}))
+        assert samples.calls == 4 * samples.offered
+        assert all(samples.succeeded)
+        assert count(client, "prefetch") - before == 3 * samples.offered
+    assert samples.lookups["local"][1] == 3 * samples.offered
+    few = load.run_phase(phase.model_copy(update={"products": products[:2]}))
+    assert few.calls == 3 * few.offered, "there are but two products"
 
 
 def test_one_generator_offers_several_phases(store):

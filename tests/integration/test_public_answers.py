@@ -261,7 +261,8 @@ def test_a_flip_ends_what_the_short_way_knew(client, reached):
 
 def test_fast_path_bounds_its_urls_by_bytes(client, runtime):
     """A thousand short URLs, then ten thousand long ones that a client makes up, then one that is too long."""
-    fast = CachedResponseFastPath(runtime.services().cache, runtime.services().browser, runtime.services().edge)
+    services = runtime.services()
+    fast = CachedResponseFastPath(services.cache, services.browser, services.edge, services.prefetch)
 
     def learn(number, query):
         environ = {"PATH_INFO": f"/p/{number}", "QUERY_STRING": query}

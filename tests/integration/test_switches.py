@@ -53,6 +53,10 @@ def lines_a_request(client, runtime):
     return (len(path.read_bytes().splitlines()) if path.exists() else 0) - before
 
 
+def rules_that_a_page_names(client, runtime):
+    return client.get("/p/blue-mug").headers.get("Speculation-Rules")
+
+
 def bytes_sent_to_who_has_it_already(client, runtime):
     validator = client.get(SCREEN).headers.get("ETag", '""')
     return len(client.get(SCREEN, headers={"If-None-Match": validator}).data)
@@ -174,6 +178,7 @@ MEASURES = {
     "payments.breaker": attempts_of_many_looks_at_an_overloaded_provider,
     "payments.timeout": what_a_hurried_caller_hears_of_a_slow_provider,
     "payments.retries": attempts_of_one_look_at_an_overloaded_provider,
+    "web.prefetch": rules_that_a_page_names,
     "retry.budget": attempts_of_looks_that_use_up_every_budget,
     "overload.rate_limit": limit_told_with_a_write,
     "observability.logs": lines_a_request,
