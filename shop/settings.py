@@ -125,6 +125,11 @@ class Settings(BaseSettings):
     threads: int = Field(default=8, ge=1, le=128)
     """Threads per worker. More threads raise the tail latency but not the throughput: they wait for the same core."""
 
+    web_queue_length: int = Field(default=256, ge=1)
+    """The most requests of a worker that wait for a thread; further ones are refused."""
+    web_queue_wait_ms: int = Field(default=4_000, ge=1)
+    """The longest wait of a request for a thread. After it, half of the request's time is left."""
+
     request_timeout_ms: int = Field(default=8_000, ge=1)
     """The deadline of a request, shared by its calls to other servers: no client waits longer."""
 

@@ -80,6 +80,17 @@ from shop.patterns.observability.json_lines import JsonLinesFile
 from shop.patterns.observability.logs import log_path
 from shop.patterns.observability.metrics import ProcessMetrics
 from shop.patterns.observability.resilience_metrics import ResilienceTelemetry
+from shop.patterns.overload import (
+    AdaptiveLifoDiscipline,
+    AdmissionPolicy,
+    AimdLimit,
+    CodelDiscipline,
+    ConcurrencyLimit,
+    FifoDiscipline,
+    FixedLimit,
+    GradientLimit,
+    QueueDiscipline,
+)
 from shop.patterns.queue.inbox import ConsumerInbox
 from shop.patterns.rate_limiting import ClientRateLimiter, NoRateLimiter, RateLimiter
 from shop.patterns.resilience import deadlines
@@ -105,6 +116,12 @@ _log = logging.getLogger(__name__)
 
 WITHOUT_LIMIT_MS = 30_000
 """Limit of a call to the provider if its timeout is switched off: no thread may hang for ever."""
+LIMITS: Mapping[str, Callable[[int], ConcurrencyLimit]] = MappingProxyType(
+    {"gradient": GradientLimit, "aimd": AimdLimit, "off": FixedLimit}
+)
+DISCIPLINES: Mapping[str, Callable[[float], QueueDiscipline]] = MappingProxyType(
+    {"codel": CodelDiscipline, "fifo": FifoDiscipline, "adaptive-lifo": AdaptiveLifoDiscipline}
+)
 PROJECTIONS: Mapping[str, type[OrderProjection]] = MappingProxyType(
     {"inline": InlineProjection, "async": AsyncProjection}
 )
@@ -121,6 +138,7 @@ class StoreServices:
     prefetch: PrefetchRules
     fast_path: CachedResponseFastPath
     adopt_ids: AdoptIds
+    admission: AdmissionPolicy
     access_log: AccessRecorder
     rate_limiter: RateLimiter
     idempotency: IdempotencyPolicy
@@ -324,9 +342,20 @@ class ProcessRuntime:
             payment_webhooks=PaymentWebhooks(
                 checkout_database, payments, phases, cancellation.refund, self.metrics.webhooks.count_webhook
             ),
+            admission=self._admission(snapshot),
             adopt_ids=seams.choose("exercise.07", correlation.adopt),
             access_log=access_log,
             rate_limiter=rate_limiter,
+        )
+
+    def _admission(self, snapshot: SwitchSnapshot) -> AdmissionPolicy:
+        threads, shedding = self.settings.threads, snapshot["overload.shedding"]
+        return AdmissionPolicy(
+            self.settings.web_queue_length,
+            self.settings.web_queue_wait_ms / 1000,
+            LIMITS[shedding](threads),
+            DISCIPLINES[snapshot["overload.queue"]],
+            has_classes=shedding != "off",
         )
 
     def _payments(self, snapshot: SwitchSnapshot, seams: AttemptSeams) -> PaymentService:

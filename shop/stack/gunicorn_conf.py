@@ -18,9 +18,9 @@ _settings = load_settings()
 
 bind = f"{_settings.host}:{_settings.port}"
 
-worker_class = "shop.web.probe_worker.ProbeAnsweringWorker"
-"""``gthread``: one thread computes while others wait for the database and the cache, and no library has to be patched.
-Probes have their own threads: a process whose request threads all wait still answers them."""
+worker_class = "shop.web.request_worker.QueueingWorker"
+"""``gthread`` with a bounded queue: one thread computes while others wait for the database and the cache, and no
+library has to be patched. Probes have threads of their own: a process whose request threads all wait answers them."""
 workers = _settings.workers
 threads = _settings.threads
 

@@ -160,6 +160,18 @@ SWITCHES: Mapping[str, PatternSwitch] = MappingProxyType(
                 "How many writes and log-ins a client may send in a minute; off, one client can keep the store busy.",
             ),
             PatternSwitch(
+                "overload.shedding",
+                ("gradient", "aimd", "off"),
+                "Refuses what the store cannot serve in time, crawlers first and checkouts last; off, all threads run,"
+                " and nobody is refused for another.",
+            ),
+            PatternSwitch(
+                "overload.queue",
+                ("codel", "fifo", "adaptive-lifo"),
+                "The order of requests that wait for a thread, and how long they may: a queue that stands serves"
+                " everybody late.",
+            ),
+            PatternSwitch(
                 "observability.logs",
                 ("json", "off"),
                 "One JSON line per request, joined by the request id; off, nothing is written.",

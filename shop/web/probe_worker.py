@@ -35,6 +35,8 @@ PROBE_LINE = re.compile(rb"(?:GET|HEAD) (/livez|/readyz)(?:\?[^ \r\n]*)? HTTP/1\
 HAS_BODY = re.compile(rb"\r\n(?:content-length|transfer-encoding)\s*:", re.IGNORECASE)
 HEAD_BYTES = 4096
 """Larger than the head of any probe; a longer one goes to the request threads."""
+ACCEPTS_A_ROUND = 16
+"""Enough for a burst, and few enough that another process gets its share of the connections."""
 LINGER_S = 2.0
 """Seconds that a client has to hang up after the last response; the same as gunicorn's."""
 LINGER_BYTES = 65_536
@@ -114,27 +116,51 @@ class ProbeAnsweringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is u
         super().init_process()
 
     def accept(self, listener: socket.socket) -> None:
+        """Accept what waits in the backlog: the loop of a busy process runs seldom."""
+        for _ in range(ACCEPTS_A_ROUND):
+            if self.nr_conns >= self.worker_connections or not self._accept_one(listener):
+                return
+
+    def _accept_one(self, listener: socket.socket) -> bool:
         """Accept a connection; it takes a thread only when its first bytes have arrived."""
         try:
             sock, client = listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):
-            return  # another worker was faster, or the client has disconnected
+        except ConnectionAbortedError:
+            return True  # the client has disconnected
+        except BlockingIOError:
+            return False  # another worker was faster, or nothing is left
         self.nr_conns += 1
         conn = LingeringConnection(self._linger, self.cfg, sock, client, listener.getsockname())
         if conn.first_bytes() is not None:
             self.enqueue_req(conn)
-            return
+            return True
         conn.timeout = time.monotonic() + self.cfg.keepalive
         self.pending_conns.append(conn)
         self.poller.register(sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
+        return True
 
     def enqueue_req(self, conn: LingeringConnection) -> None:
         """Give a readable connection to a thread: a probe's own, or one of the request threads."""
         conn.data_ready = True
         # If gunicorn has read ahead, the bytes in the socket are not the beginning of the next request.
         has_read_ahead = conn.parser is not None and conn.parser.unreader.buf.getvalue()
-        path = None if has_read_ahead else probe_path(conn.first_bytes() or b"")
-        pool: Any = self.tpool if path is None or not conn.is_writable() else self._probe_pools[path]
+        head = b"" if has_read_ahead else conn.first_bytes() or b""
+        path = probe_path(head)
+        if path is None or not conn.is_writable():
+            self.enqueue_page(conn, head)
+        else:
+            self._submit(self._probe_pools[path], conn)
+
+    def enqueue_page(self, conn: LingeringConnection, head: bytes) -> None:
+        """Give a request that is no probe to the request threads.
+
+        Args:
+            conn: its connection.
+            head: the first bytes that have arrived.
+        """
+        self._submit(self.tpool, conn)
+
+    def _submit(self, pool: Executor, conn: LingeringConnection) -> None:
         future: Future[object] = pool.submit(self.handle, conn)
         future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
 

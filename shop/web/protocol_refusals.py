@@ -17,7 +17,7 @@ from gunicorn.http import errors as unreadable
 
 from shop.patterns.observability import correlation
 from shop.web.http_caching import NO_STORE
-from shop.web.problems import MACHINE_PREFIXES
+from shop.web.problems import DEFAULT_RETRY_AFTER_S, MACHINE_PREFIXES
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,13 @@ PAGE = (
 """Like the edge's page: without a template or a stylesheet, because these may have failed."""
 
 
+OVERLOAD = ProtocolRefusal(
+    "overloaded",
+    "Service Unavailable",
+    "More requests arrive than the store can serve. Nothing was done. Try again in a moment.",
+)
+
+
 def status_of(error: BaseException) -> int:
     """Return the status for an error that the web server raised before or around the application."""
     return next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
@@ -119,7 +126,30 @@ def response_bytes(status: int, path: str, security_headers: tuple[tuple[str, st
         path: of the request, as far as it is known; URLs for programs get a problem document.
         security_headers: sent with every response.
     """
-    refusal, request_id = REFUSALS[status], correlation.new_request_id()
+    request_id = correlation.new_request_id()
+    return _response_bytes(status, REFUSALS[status], path, request_id, (("Connection", "close"), *security_headers))
+
+
+def overload_response(
+    path: str, request_id: str | None, security_headers: tuple[tuple[str, str], ...], *, closes: bool
+) -> bytes:
+    """Return a whole HTTP/1.1 response to a request that is refused because the store is overloaded.
+
+    Args:
+        path: of the request, as far as it is known.
+        request_id: of the request; ``None`` for a new one.
+        security_headers: sent with every response.
+        closes: whether the connection is closed after it.
+    """
+    headers = (("Retry-After", str(DEFAULT_RETRY_AFTER_S)), *security_headers)
+    if closes:
+        headers = (("Connection", "close"), *headers)
+    return _response_bytes(503, OVERLOAD, path, request_id or correlation.new_request_id(), headers)
+
+
+def _response_bytes(
+    status: int, refusal: ProtocolRefusal, path: str, request_id: str, more: tuple[tuple[str, str], ...]
+) -> bytes:
     if path.startswith(MACHINE_PREFIXES):
         content_type = "application/problem+json"
         document = {
@@ -135,12 +165,11 @@ def response_bytes(status: int, path: str, security_headers: tuple[tuple[str, st
         content_type = "text/html; charset=utf-8"
         body = PAGE.format(title=refusal.title, detail=html.escape(refusal.detail), request_id=request_id)
     headers = (
-        ("Connection", "close"),
         ("Content-Type", content_type),
         ("Content-Length", str(len(body.encode()))),
         ("Cache-Control", NO_STORE),
         (correlation.REQUEST_ID_HEADER, request_id),
-        *security_headers,
+        *more,
     )
     head = "".join(f"{name}: {value}\r\n" for name, value in headers)
     return f"HTTP/1.1 {status} {refusal.title}\r\n{head}\r\n{body}".encode()

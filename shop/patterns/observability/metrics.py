@@ -13,6 +13,7 @@ from shop.patterns.observability import metric_names
 from shop.patterns.observability.answering_layer import answering_layer
 from shop.patterns.observability.cache_metrics import CacheMetrics
 from shop.patterns.observability.edge_metrics import EdgeMetrics
+from shop.patterns.observability.overload_metrics import OverloadMetrics
 from shop.patterns.observability.projection_metrics import ProjectionMetrics
 from shop.patterns.observability.queue_metrics import QueueMetrics
 from shop.patterns.observability.rate_limit_metrics import RateLimitMetrics
@@ -80,6 +81,7 @@ class ProcessMetrics:
         self.queue = QueueMetrics(self.registry)
         self.webhooks = WebhookMetrics(self.registry)
         self.rate_limits = RateLimitMetrics(self.registry)
+        self.overload = OverloadMetrics(self.registry)
         self._degraded = Counter(
             metric_names.DEGRADED, "Answers without one of their parts.", ["part"], registry=self.registry
         )

@@ -1,0 +1,211 @@
+"""The queue of one process: what waits for a thread, who goes next, and who is refused.
+
+Problem: without a bound the queue of a web server is its backlog, its open connections and the list in its pool of
+threads. Nobody sees how long it is, and everything in it is served, however late.
+Method: one queue before a thread is taken, bounded in length and in time. A request is refused when it arrives and the
+queue is full, or when its turn comes after its patience. With classes (``request_priority``), each class has a queue of
+its own; the best class is served first, and a lower one finds the queue full earlier. If the queue is full of others,
+a better request takes the place of the newest one of the lowest class. A checkout may wait to the longest time in any
+discipline: its client waits for an answer, and asking again costs more than the wait. Nor does it count against the
+limit of requests at once: it waits for the payments provider, and not for this machine.
+Switches: ``overload.shedding``, ``overload.queue``. Experiment: ``overload``.
+Source: Google, "Site Reliability Engineering", ch. 21 and 22; Netflix, "Prioritized Load Shedding" (2020).
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, Literal, TypeVar
+
+from shop.patterns.overload.concurrency_limit import ConcurrencyLimit, FixedLimit
+from shop.patterns.overload.queue_discipline import FifoDiscipline, QueueDiscipline
+from shop.patterns.overload.request_priority import RequestPriority
+
+Work = TypeVar("Work")
+RefusalReason = Literal["full", "waited"]
+SHARES: Mapping[RequestPriority, float] = {
+    RequestPriority.CHECKOUT: 1.0,
+    RequestPriority.CART: 0.9,
+    RequestPriority.SIGNED_IN: 0.75,
+    RequestPriority.BROWSE: 0.5,
+    RequestPriority.SPECULATIVE: 0.05,
+}
+"""Of the queue's length: a class is refused from here on."""
+PATIENT = frozenset({RequestPriority.CHECKOUT})
+"""Classes that may wait for the longest time, and run beside the limit."""
+
+
+@dataclass(slots=True)
+class WaitingRequest(Generic[Work]):
+    """One request in the queue.
+
+    Args:
+        work: what the caller put in.
+        priority: its class.
+        arrived_at: on the queue's clock, in seconds.
+    """
+
+    work: Work
+    priority: RequestPriority
+    arrived_at: float
+
+
+@dataclass(frozen=True)
+class AdmissionPolicy:
+    """The rules of a queue; new ones apply to what arrives or leaves after them.
+
+    Args:
+        length: requests that may wait.
+        longest_wait_s: seconds that any of them may wait.
+        limit: how many run at once.
+        discipline: makes the rule of one queue, from the longest wait.
+        has_classes: whether requests differ.
+    """
+
+    length: int
+    longest_wait_s: float
+    limit: ConcurrencyLimit
+    discipline: Callable[[float], QueueDiscipline] = FifoDiscipline
+    has_classes: bool = True
+    rules: dict[RequestPriority, QueueDiscipline] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        for priority in RequestPriority:
+            patient = self.has_classes and priority in PATIENT
+            self.rules[priority] = (FifoDiscipline if patient else self.discipline)(self.longest_wait_s)
+
+
+UNLIMITED = AdmissionPolicy(1_000_000, float("inf"), FixedLimit(1_000_000), has_classes=False)
+"""The policy of a queue until it gets one."""
+
+
+class RequestQueue(Generic[Work]):
+    """What waits for a thread. All methods may be called from any thread.
+
+    Args:
+        clock: returns seconds, monotonic.
+        policy: its first rules.
+    """
+
+    def __init__(self, clock: Callable[[], float], policy: AdmissionPolicy = UNLIMITED) -> None:
+        self._clock = clock
+        self._policy = policy
+        self._changed = threading.Condition()
+        self._queues: dict[RequestPriority, deque[WaitingRequest[Work]]] = {one: deque() for one in RequestPriority}
+        self._waiting = 0
+        self._running = 0
+        self._is_closed = False
+
+    @property
+    def waiting(self) -> int:
+        """Return how many requests wait."""
+        return self._waiting
+
+    @property
+    def limit(self) -> int:
+        """Return how many requests may run at once."""
+        return self._policy.limit.value
+
+    def apply(self, policy: AdmissionPolicy) -> None:
+        """Follow new rules from now on."""
+        with self._changed:
+            self._policy = policy
+            self._changed.notify_all()
+
+    def offer(self, work: Work, priority: RequestPriority) -> WaitingRequest[Work] | None:
+        """Let a request wait.
+
+        Returns:
+            The request that is refused because the queue is full: this one, or one of a lower class. ``None`` if none
+            is.
+        """
+        now = self._clock()
+        with self._changed:
+            policy = self._policy
+            if not policy.has_classes:
+                priority = RequestPriority.BROWSE
+            request = WaitingRequest(work, priority, now)
+            room = policy.length * (SHARES[priority] if policy.has_classes else 1.0)
+            refused = None
+            if self._waiting and self._waiting >= room:
+                lowest = max((one for one in RequestPriority if self._queues[one]), default=priority)
+                if lowest <= priority:
+                    return request
+                refused = self._queues[lowest].pop()
+                self._waiting -= 1
+            queue = self._queues[priority]
+            if not queue:
+                policy.rules[priority].note_empty(now)
+            queue.append(request)
+            self._waiting += 1
+            self._changed.notify()
+            return refused
+
+    def take(self, late: Callable[[WaitingRequest[Work]], None]) -> WaitingRequest[Work] | None:
+        """Wait for the next request to run; call :meth:`done` after it.
+
+        Args:
+            late: told of each request whose patience has ended; it is not to run.
+
+        Returns:
+            The request, or ``None`` when the queue is closed.
+        """
+        with self._changed:
+            while True:
+                if self._is_closed and not self._waiting:
+                    return None
+                request = self._next(late)
+                if request is not None:
+                    if request.priority not in PATIENT:
+                        self._running += 1
+                    return request
+                self._changed.wait()
+
+    def done(self, request: WaitingRequest[Work], service_s: float) -> None:
+        """Note that a request has ended.
+
+        Args:
+            request: what :meth:`take` returned.
+            service_s: seconds since then.
+        """
+        if request.priority in PATIENT:
+            return
+        with self._changed:
+            self._policy.limit.observe(service_s, self._running)
+            self._running -= 1
+            if self._waiting:
+                self._changed.notify()
+
+    def expire(self, late: Callable[[WaitingRequest[Work]], None]) -> None:
+        """Give up what has waited for its longest time while no thread came free; call it now and then."""
+        if self._waiting:
+            with self._changed:
+                self._drop_late(self._clock(), late)
+
+    def close(self) -> None:
+        """Let :meth:`take` return ``None`` once nothing waits."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
+    def _next(self, late: Callable[[WaitingRequest[Work]], None]) -> WaitingRequest[Work] | None:
+        now = self._clock()
+        self._drop_late(now, late)
+        is_full = self._running >= self._policy.limit.value
+        for priority, queue in self._queues.items():
+            if queue and not (is_full and priority not in PATIENT):
+                self._waiting -= 1
+                return queue.pop() if self._policy.rules[priority].serves_newest(now) else queue.popleft()
+        return None
+
+    def _drop_late(self, now: float, late: Callable[[WaitingRequest[Work]], None]) -> None:
+        for priority, queue in self._queues.items():
+            if not queue:
+                continue
+            rule = self._policy.rules[priority]
+            oldest_arrival = now - rule.patience_s(now)
+            while queue and queue[0].arrived_at < oldest_arrival:
+                rule.note_late(now)
+                self._waiting -= 1
+                late(queue.popleft())
