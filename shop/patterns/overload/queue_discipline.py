@@ -6,8 +6,8 @@ Method: a discipline picks the next request and says how long a request may have
 order of arrival, up to the longest wait. ``CodelDiscipline`` asks whether the queue is a burst or stands: as long as it
 was empty within the last second, requests may wait for that second; if it was not, only a tenth of it. A standing queue
 delays everybody and serves nobody more. It stands until nobody has been refused for a second: the refusals themselves
-empty it again and again, and the next ones would wait for long. ``AdaptiveLifoDiscipline`` serves the newest first as soon as a queue stands:
-its client is still there, and those who lose are those who would have left.
+empty it again and again, and the next ones would wait for long. ``AdaptiveLifoDiscipline`` serves the newest first as
+soon as a queue stands: its client is still there, and those who lose are those who would have left.
 Switch: ``overload.queue``. Experiment: ``overload``.
 Source: Maurer, "Fail at Scale", ACM Queue 13(8), 2015 (controlled delay for requests, adaptive LIFO); Nichols and
 Jacobson, "Controlled Delay Active Queue Management", RFC 8289.
