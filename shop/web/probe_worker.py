@@ -140,11 +140,19 @@ class ProbeAnsweringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is u
         return True
 
     def enqueue_req(self, conn: LingeringConnection) -> None:
-        """Give a readable connection to a thread: a probe's own, or one of the request threads."""
+        """Give a readable connection to a thread: a probe's own, or one of the request threads.
+
+        A connection whose client has hung up takes none.
+        """
         conn.data_ready = True
         # If gunicorn has read ahead, the bytes in the socket are not the beginning of the next request.
         has_read_ahead = conn.parser is not None and conn.parser.unreader.buf.getvalue()
-        head = b"" if has_read_ahead else conn.first_bytes() or b""
+        arrived = b"" if has_read_ahead else conn.first_bytes()
+        if arrived == b"" and not has_read_ahead and not self.cfg.is_ssl:  # the client has hung up
+            self.nr_conns -= 1
+            conn.close()
+            return
+        head = arrived or b""
         path = probe_path(head)
         if path is None or not conn.is_writable():
             self.enqueue_page(conn, head)

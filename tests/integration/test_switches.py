@@ -11,9 +11,11 @@ from sqlalchemy import event, text
 from shop.cli.switch import switch
 from shop.errors import InvalidFields
 from shop.patterns.caching import CATALOGUE
+from shop.patterns.overload import RequestPriority, RequestQueue
 from shop.patterns.resilience import deadlines
 from shop.switches.registry import SWITCHES, SwitchSnapshot
 from shop.switches.store import SwitchStore
+from tests.integration.test_cache_rules import MovingClock
 from tests.support.cache_measures import CACHE_MEASURES
 from tests.support.checkout_processes import DETAILS
 from tests.support.factories import make_category, make_product
@@ -163,6 +165,27 @@ def limit_told_with_a_write(client, runtime):
     return client.post("/api/v1/cart/items", json={"product": "blue-mug"}).headers.get("RateLimit-Policy")
 
 
+def limit_after_slow_requests(client, runtime):
+    limit = runtime.services().admission.limit
+    for _ in range(10):
+        limit.observe(0.02, 1)
+    for _ in range(10):
+        limit.observe(0.5, limit.value)
+    return limit.value
+
+
+def who_is_served_in_a_standing_queue(client, runtime):
+    clock = MovingClock()
+    queue = RequestQueue(clock.monotonic, runtime.services().admission)
+    queue.offer("kept", RequestPriority.BROWSE)
+    queue.offer("oldest", RequestPriority.BROWSE)
+    clock.advance(1.2)
+    for name in ("older", "newest"):
+        queue.offer(name, RequestPriority.BROWSE)
+        clock.advance(0.03)
+    return queue.take(lambda request: None).work
+
+
 MEASURES = {
     "cache.browser": bytes_sent_to_who_has_it_already,
     "cache.edge": seconds_at_the_edge,
@@ -181,6 +204,8 @@ MEASURES = {
     "web.prefetch": rules_that_a_page_names,
     "retry.budget": attempts_of_looks_that_use_up_every_budget,
     "overload.rate_limit": limit_told_with_a_write,
+    "overload.shedding": limit_after_slow_requests,
+    "overload.queue": who_is_served_in_a_standing_queue,
     "observability.logs": lines_a_request,
 }
 """For each switch, something that can be counted from outside and must differ between its values."""

@@ -7,7 +7,8 @@ queue is full, or when its turn comes after its patience. With classes (``reques
 its own; the best class is served first, and a lower one finds the queue full earlier. If the queue is full of others,
 a better request takes the place of the newest one of the lowest class. A checkout may wait to the longest time in any
 discipline: its client waits for an answer, and asking again costs more than the wait. Nor does it count against the
-limit of requests at once: it waits for the payments provider, and not for this machine.
+limit of requests at once: it waits for the payments provider, and not for this machine. The same is true of a request
+that has run for a second: it waits for a lock or a server that hangs, and must not keep others from their thread.
 Switches: ``overload.shedding``, ``overload.queue``. Experiment: ``overload``.
 Source: Google, "Site Reliability Engineering", ch. 21 and 22; Netflix, "Prioritized Load Shedding" (2020).
 """
@@ -34,6 +35,8 @@ SHARES: Mapping[RequestPriority, float] = {
 """Of the queue's length: a class is refused from here on."""
 PATIENT = frozenset({RequestPriority.CHECKOUT})
 """Classes that may wait for the longest time, and run beside the limit."""
+STUCK_S = 1.0
+"""Seconds after which a running request does not count against the limit any more."""
 
 
 @dataclass(slots=True)
@@ -94,7 +97,7 @@ class RequestQueue(Generic[Work]):
         self._changed = threading.Condition()
         self._queues: dict[RequestPriority, deque[WaitingRequest[Work]]] = {one: deque() for one in RequestPriority}
         self._waiting = 0
-        self._running = 0
+        self._started_at: dict[int, float] = {}  # by the request's identity; what runs and counts against the limit
         self._is_closed = False
 
     @property
@@ -155,12 +158,13 @@ class RequestQueue(Generic[Work]):
             while True:
                 if self._is_closed and not self._waiting:
                     return None
-                request = self._next(late)
+                now = self._clock()
+                request = self._next(now, late)
                 if request is not None:
                     if request.priority not in PATIENT:
-                        self._running += 1
+                        self._started_at[id(request)] = now
                     return request
-                self._changed.wait()
+                self._changed.wait(self._until_stuck_s(now) if self._waiting else None)
 
     def done(self, request: WaitingRequest[Work], service_s: float) -> None:
         """Note that a request has ended.
@@ -172,8 +176,9 @@ class RequestQueue(Generic[Work]):
         if request.priority in PATIENT:
             return
         with self._changed:
-            self._policy.limit.observe(service_s, self._running)
-            self._running -= 1
+            running = max(1, self._running(self._clock()))
+            self._policy.limit.observe(min(service_s, STUCK_S), running)
+            del self._started_at[id(request)]
             if self._waiting:
                 self._changed.notify()
 
@@ -189,10 +194,17 @@ class RequestQueue(Generic[Work]):
             self._is_closed = True
             self._changed.notify_all()
 
-    def _next(self, late: Callable[[WaitingRequest[Work]], None]) -> WaitingRequest[Work] | None:
-        now = self._clock()
+    def _running(self, now: float) -> int:
+        return sum(now - started_at < STUCK_S for started_at in self._started_at.values())
+
+    def _until_stuck_s(self, now: float) -> float | None:
+        """Return the seconds until a running request no longer counts; ``None`` if none counts."""
+        counted = [started_at for started_at in self._started_at.values() if now - started_at < STUCK_S]
+        return min(counted) + STUCK_S - now if counted else None
+
+    def _next(self, now: float, late: Callable[[WaitingRequest[Work]], None]) -> WaitingRequest[Work] | None:
         self._drop_late(now, late)
-        is_full = self._running >= self._policy.limit.value
+        is_full = self._running(now) >= self._policy.limit.value
         for priority, queue in self._queues.items():
             if queue and not (is_full and priority not in PATIENT):
                 self._waiting -= 1
