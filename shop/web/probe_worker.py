@@ -4,17 +4,22 @@ Problem: if every request thread waits for a locked table or a slow provider, ``
 a process is restarted because it is busy, and the whole fleet with it.
 Method: a bulkhead. The worker's loop waits for the first bytes of a connection and reads them without removing them
 from the socket (``MSG_PEEK``). A probe whose head is complete goes to a separate thread for that probe, every other
-request to the request threads. The same code answers both, so a response does not depend on the thread. A request whose
-head arrives in pieces, or that has a body, goes to the request threads: a probe thread must never wait for a client.
+request to the request threads. The same code answers both, so a response does not depend on the thread. A request
+with a body goes to the request threads: a probe thread must never wait for a client.
+No thread waits for the rest of a request: until the whole body is in the socket, the connection is not readable for the
+loop (``SO_RCVLOWAT``). Elsewhere than on Linux it may be readable earlier, and then a thread waits.
 The loop must not wait for a client either. To close a connection, gunicorn's loop waits up to two seconds for the other
 side to hang up; here that is an event like any other.
 Source: Nygard, "Release It!", "Bulkheads"; gunicorn's ``gthread`` worker; RFC 9112, 9.6 (closing in stages).
 """
 
+import fcntl
 import http
 import re
 import select
 import socket
+import sys
+import termios
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -37,6 +42,11 @@ HEAD_BYTES = 4096
 """Larger than the head of any probe; a longer one goes to the request threads."""
 ACCEPTS_A_ROUND = 16
 """Enough for a burst, and few enough that another process gets its share of the connections."""
+CONTENT_LENGTH = re.compile(rb"\r\ncontent-length[ \t]*:[ \t]*(\d{1,9})[ \t]*\r\n", re.IGNORECASE)
+EXPECTS = re.compile(rb"\r\nexpect[ \t]*:", re.IGNORECASE)
+"""The client sends the body when it is asked for it."""
+AWAITED_BYTES = 400_000
+"""More than the head and the body that the store takes together; a larger request is refused by its head."""
 LINGER_S = 2.0
 """Seconds that a client has to hang up after the last response; the same as gunicorn's."""
 LINGER_BYTES = 65_536
@@ -58,6 +68,20 @@ def probe_path(head: bytes) -> bytes | None:
     return match[1]
 
 
+def awaited_bytes(head: bytes) -> int:
+    """Return how many bytes must arrive before a request takes a thread; 0 if it need not wait.
+
+    Args:
+        head: the first bytes that have arrived.
+    """
+    end = head.find(b"\r\n\r\n")
+    if end < 0:
+        return len(head) + 1 if len(head) < HEAD_BYTES else 0
+    length = None if EXPECTS.search(head, 0, end + 2) else CONTENT_LENGTH.search(head, 0, end + 2)
+    whole = end + 4 + int(length[1]) if length else 0
+    return whole if whole <= AWAITED_BYTES else 0
+
+
 class LingeringConnection(TConn):  # type: ignore[misc]  # gunicorn is untyped
     """A connection that the worker's loop closes gracefully.
 
@@ -69,6 +93,8 @@ class LingeringConnection(TConn):  # type: ignore[misc]  # gunicorn is untyped
     def __init__(self, linger: Callable[[socket.socket], None], *arguments: Any) -> None:
         super().__init__(*arguments)
         self._linger = linger
+        self.awaited_bytes = 0
+        """The bytes for which the connection waits; 0 if it does not."""
 
     def first_bytes(self) -> bytes | None:
         """Return the bytes that have arrived, without removing them; ``None`` for none yet, empty for the end."""
@@ -78,6 +104,15 @@ class LingeringConnection(TConn):  # type: ignore[misc]  # gunicorn is untyped
             return None
         except (OSError, ValueError):  # broken, or under TLS: the request threads handle it
             return b""
+
+    def arrived_bytes(self) -> int:
+        """Return how many bytes have arrived and were not read."""
+        return int.from_bytes(fcntl.ioctl(self.sock, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+    def await_bytes(self, count: int) -> None:
+        """Be readable only when so many bytes have arrived, or the client has hung up; 0 for any byte."""
+        self.awaited_bytes = count
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, max(1, count))
 
     def is_writable(self) -> bool:
         """Return whether a small response can be written without waiting for the client to read earlier ones."""
@@ -153,11 +188,27 @@ class ProbeAnsweringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is u
             conn.close()
             return
         head = arrived or b""
+        if not has_read_ahead and self._waits_for_the_rest(conn, head):
+            return
         path = probe_path(head)
         if path is None or not conn.is_writable():
             self.enqueue_page(conn, head)
         else:
             self._submit(self._probe_pools[path], conn)
+
+    def _waits_for_the_rest(self, conn: LingeringConnection, head: bytes) -> bool:
+        """Let a request whose bytes are not all there wait outside the threads; return whether it does."""
+        arrived, awaited = conn.arrived_bytes(), awaited_bytes(head)
+        if arrived >= awaited or arrived < conn.awaited_bytes:  # all there, or the client has hung up
+            if conn.awaited_bytes:
+                conn.await_bytes(0)
+            return False
+        if not conn.awaited_bytes:  # a client that sends a byte now and then gets no more time for it
+            conn.timeout = time.monotonic() + self.cfg.keepalive
+        conn.await_bytes(awaited)
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
+        return True
 
     def enqueue_page(self, conn: LingeringConnection, head: bytes) -> None:
         """Give a request that is no probe to the request threads.

@@ -19,10 +19,9 @@ from selectors import EVENT_READ
 
 from shop.patterns.overload import RequestQueue, WaitingRequest, classify
 from shop.patterns.overload.request_queue import RefusalReason
-from shop.web.probe_worker import HAS_BODY, LingeringConnection, ProbeAnsweringWorker
+from shop.web.probe_worker import CONTENT_LENGTH, HAS_BODY, LingeringConnection, ProbeAnsweringWorker
 
 MEASURE_EVERY_S = 0.25
-CONTENT_LENGTH = re.compile(rb"\r\ncontent-length[ \t]*:[ \t]*(\d{1,9})[ \t]*\r\n", re.IGNORECASE)
 CLOSES = re.compile(
     rb"\r\n(?:connection[ \t]*:[^\r\n]*\bclose\b|transfer-encoding[ \t]*:|expect[ \t]*:)", re.IGNORECASE
 )

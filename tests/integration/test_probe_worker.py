@@ -150,7 +150,7 @@ def test_excess_log_ins_are_refused_and_shoppers_are_served(web, database):
     assert httpx.get(f"{web.url}/api/v1/me", timeout=10).status_code == 200
     for one in burst:
         one.join()
-    assert set(statuses) == {(401, False), (429, True)}
+    assert {(401, False), (429, True)} <= set(statuses) <= {(401, False), (429, True), (503, True)}  # or in the queue
 
 
 def connected(web):

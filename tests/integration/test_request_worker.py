@@ -3,10 +3,11 @@
 import http.client
 import json
 import socket
+import sys
 import threading
 import time
 from collections import Counter
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import httpx
 import psycopg
@@ -143,12 +144,12 @@ def test_refusal_is_complete_and_keeps_the_connection(web, fifo):
         connection.close()
 
 
-def test_request_in_pieces_is_refused_and_closed(web, fifo):
+def test_request_of_unknown_length_is_refused_and_closed(web, fifo):
     with busy_threads(web) as clients:
         clients.send(LENGTH // 2, STOCK)
         until(lambda: metric(web, "shop_overload_waiting") == LENGTH // 2)
         with closing(socket.create_connection(("127.0.0.1", web.settings.port), timeout=2)) as raw:
-            raw.sendall(b"POST /p/mug HTTP/1.1\r\nHost: shop\r\nContent-Length: 50\r\n\r\nabc")
+            raw.sendall(b"POST /p/mug HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
             answer = b"".join(iter(lambda: raw.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"\r\nConnection: close\r\n" in answer
@@ -172,6 +173,42 @@ def test_standing_queue_refuses_early_by_default(web):
         began = time.monotonic()
         assert httpx.get(web.url + STOCK, timeout=20).status_code == 503
     assert time.monotonic() - began < WAIT_MS / 1000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere SO_RCVLOWAT delays no event")
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"GET /livez HTTP/1.1\r\nHo",
+        b"POST /api/v1/cart/items HTTP/1.1\r\nHost: shop\r\nContent-Length: 200000\r\n\r\n{",
+    ],
+)
+def test_slow_senders_take_no_thread(web, beginning):
+    with ExitStack() as slow:
+        senders = [
+            slow.enter_context(closing(socket.create_connection(("127.0.0.1", web.settings.port), timeout=5)))
+            for _ in range(2 * web.settings.threads)
+        ]
+        for sent in (beginning, b"x", b"x"):
+            for sender in senders:
+                sender.sendall(sent)
+            assert httpx.get(f"{web.url}/login", timeout=2).status_code == 200
+
+
+def test_body_in_pieces_is_read_as_a_whole(web):
+    body = json.dumps({"product": "x" * 150_000}).encode()
+    with closing(socket.create_connection(("127.0.0.1", web.settings.port), timeout=10)) as sender:
+        sender.sendall(b"POST /api/v1/cart/items HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n")
+        for piece in (b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body), *pieces(body, 4)):
+            time.sleep(0.05)
+            sender.sendall(piece)
+        answer = b"".join(iter(lambda: sender.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 422 ")
+
+
+def pieces(body, count):
+    size = len(body) // count + 1
+    return [body[start : start + size] for start in range(0, len(body), size)]
 
 
 @pytest.mark.parametrize(
