@@ -112,6 +112,8 @@ class PinnedStore:
         self.shop("up", "--detach", "--port", str(self.port), "--size", "s")
         if CAN_PIN:
             os.sched_setaffinity(0, {GENERATOR_CORE})
+        processes = json.loads(self.shop("status", "--json"))["processes"]
+        self._roots = [one["pid"] for one in processes if one["pid"]]
         self.client = httpx.Client(base_url=self.url, timeout=30)
         items = self.client.get("/api/v1/products?in_stock=true&limit=50").json()["items"]
         self.slugs = [item["slug"] for item in items]
@@ -135,9 +137,8 @@ class PinnedStore:
 
     def processor_s(self) -> float:
         """Return the processor seconds of all its processes so far."""
-        roots = [one["pid"] for one in json.loads(self.shop("status", "--json"))["processes"] if one.get("pid")]
         seen: dict[int, float] = {}
-        for root in roots:
+        for root in self._roots:
             with suppress(psutil.NoSuchProcess):
                 for process in (psutil.Process(root), *psutil.Process(root).children(recursive=True)):
                     with suppress(psutil.NoSuchProcess):
