@@ -152,6 +152,18 @@ RULES: tuple[LimitRule, ...] = (
         "a request could spend its whole time opening a connection",
     ),
     LimitRule(
+        "SHOP_WEB_QUEUE_WAIT_MS",
+        "<",
+        "SHOP_REQUEST_TIMEOUT_MS",
+        "a request could spend its whole time waiting for a thread",
+    ),
+    LimitRule(
+        "SHOP_WEB_QUEUE_LENGTH",
+        "<=",
+        "gunicorn connections",
+        "a queue could never be as long as it is allowed to be",
+    ),
+    LimitRule(
         "SHOP_CACHE_TIMEOUT_MS",
         "<",
         "SHOP_REQUEST_TIMEOUT_MS",

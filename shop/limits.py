@@ -169,6 +169,8 @@ LIMITS: Mapping[str, tuple[LimitEntry, ...]] = MappingProxyType(
         "The web server": (
             LimitEntry("SHOP_WORKERS", "web processes", "processes"),
             LimitEntry("SHOP_THREADS", "request threads of a process", "threads"),
+            LimitEntry("SHOP_WEB_QUEUE_LENGTH", "requests of a process that wait for a thread", "requests"),
+            LimitEntry("SHOP_WEB_QUEUE_WAIT_MS", "wait of a request for a thread", "ms"),
             LimitEntry(
                 "gunicorn connections",
                 "open connections of a process",
