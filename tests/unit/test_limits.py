@@ -22,6 +22,8 @@ IMPOSSIBLE = [
     ({"db_statement_timeout_ms": 5_500}, "SHOP_DB_STATEMENT_TIMEOUT_MS", "fill wait"),
     ({"db_pool_timeout_s": 9.0}, "SHOP_DB_POOL_TIMEOUT_S", "SHOP_REQUEST_TIMEOUT_MS"),
     ({"db_connect_timeout_s": 9}, "SHOP_DB_CONNECT_TIMEOUT_S", "SHOP_REQUEST_TIMEOUT_MS"),
+    ({"web_queue_wait_ms": 8_000}, "SHOP_WEB_QUEUE_WAIT_MS", "SHOP_REQUEST_TIMEOUT_MS"),
+    ({"web_queue_length": 513}, "SHOP_WEB_QUEUE_LENGTH", "gunicorn connections"),
     ({"cache_timeout_ms": 8_000}, "SHOP_CACHE_TIMEOUT_MS", "SHOP_REQUEST_TIMEOUT_MS"),
     ({"payments_timeout_ms": 8_000}, "SHOP_PAYMENTS_TIMEOUT_MS", "SHOP_REQUEST_TIMEOUT_MS"),
     ({"payments_slow_ms": 4_000}, "SHOP_PAYMENTS_SLOW_MS", "SHOP_PAYMENTS_TIMEOUT_MS"),

@@ -153,7 +153,7 @@ def test_lower_class_finds_the_queue_full_earlier():
     assert refusals == {SPECULATIVE: 1, BROWSE: 9, SIGNED_IN: 5, CART: 3, CHECKOUT: 2}
 
 
-def test_full_queue_gives_up_its_lowest_class_for_a_better_one():
+def test_full_queue_gives_up_its_lowest_class_for_a_better():
     queue, _ = make_queue(length=2)
     queue.offer("first page", SIGNED_IN)
     queue.offer("second page", SIGNED_IN)
@@ -177,7 +177,7 @@ def test_fifo_serves_what_waited_up_to_the_longest_wait():
     assert taken(queue, 1) == (["new"], ["old"])
 
 
-def test_codel_serves_a_burst_and_refuses_what_waits_in_a_standing_queue():
+def test_codel_serves_a_burst_and_refuses_in_a_standing_queue():
     queue, clock = make_queue(discipline=CodelDiscipline)
     for number in range(10):
         queue.offer(number, BROWSE)
@@ -190,7 +190,7 @@ def test_codel_serves_a_burst_and_refuses_what_waits_in_a_standing_queue():
     assert taken(queue, 1) == (["fresher"], [5, 6, 7, 8, 9, "fresh"])
 
 
-def test_codel_does_not_take_a_queue_emptied_by_refusals_for_a_burst():
+def test_codel_takes_no_queue_emptied_by_refusals_for_a_burst():
     queue, clock = make_queue(discipline=CodelDiscipline)
     queue.offer("late", BROWSE)
     clock.now += INTERVAL_S * 1.5
