@@ -13,6 +13,7 @@ from shop.patterns.caching.valkey_client import OUTAGE_PAUSE_S
 from shop.patterns.rate_limiting import ClientRateLimiter, RatePolicy
 from shop.stack import valkey
 from shop.stack.program import free_port
+from shop.web import rate_limits
 from shop.web.rate_limits import LOG_INS, WRITES
 from shop.wiring import build
 from tests.support.accounts import CHEAP, PASSWORD, make_account, sign_in
@@ -189,6 +190,16 @@ def test_a_refusal_asks_the_database_nothing(app):
     client = app.test_client()
     statuses(client, QUOTA)
     assert 'desc="0 queries"' in add(client).headers["Server-Timing"]
+
+
+def test_a_warm_answer_never_reaches_the_limits(app, monkeypatch):
+    client, asked = app.test_client(), []
+    client.get("/api/v1/products/mug")
+    monkeypatch.setattr(rate_limits, "policy_name", lambda method, path: asked.append(path))
+    assert "hit" in client.get("/api/v1/products/mug").headers["Cache-Status"]
+    assert asked == []
+    client.get("/api/v1/cart")
+    assert asked == ["/api/v1/cart"]
 
 
 class OwnLimiter:

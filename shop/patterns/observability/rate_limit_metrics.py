@@ -33,6 +33,6 @@ class RateLimitMetrics:
         """
         self._requests.labels(policy, outcome).inc()
 
-    def report_outage(self, error: Exception) -> None:
+    def report_outage(self, reason: str) -> None:
         """Log that requests are admitted unchecked; called once for each pause."""
-        _log.warning("rate_limits_unchecked", extra={"reason": type(error).__name__})
+        _log.warning("rate_limits_unchecked", extra={"reason": reason})

@@ -9,8 +9,8 @@ client can send two quotas within seconds. That is no danger here, because the q
 capacity. (The library's sliding window begins at the client's first request in Valkey, and at the full minute in
 memory. So a test in memory would not show how the store behaves.)
 If Valkey is away, every request is admitted, and counted as unchecked: a limit must not be the reason why nobody can
-sign in. A failed call costs at most ``SHOP_CACHE_TIMEOUT_MS``; then the cache's ``OutageBreaker`` skips the counters of
-this process for a second.
+sign in. A failed call costs at most ``SHOP_CACHE_TIMEOUT_MS``; then the ``OutageBreaker`` of the client skips the
+counters of this process for a second.
 Switch: ``overload.rate_limit``. Experiment: ``rate-limits``.
 Source: RFC 6585, 4 (429); draft-ietf-httpapi-ratelimit-headers-11; the documentation of ``limits``, "Rate limiting
 strategies".
@@ -23,17 +23,14 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from limits import RateLimitItemPerSecond
-from limits.storage import RedisStorage
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-from redis.retry import Retry
+from limits.strategies import FixedWindowRateLimiter
 
 from shop.clock import Clock
-from shop.patterns.caching.valkey_client import OUTAGE_PAUSE_S, OutageBreaker
+from shop.patterns.caching.events import Event, LevelDown
+from shop.patterns.caching.valkey_client import CacheUnavailable, ValkeyClient
+from shop.patterns.rate_limiting.valkey_counters import ValkeyCounters
 
 WINDOW_S = 60
-KEY_PREFIX = "rate"
-"""First part of the counters' keys in the cache Valkey."""
 
 RateOutcome = Literal["admitted", "refused", "unchecked"]
 """``unchecked``: Valkey did not answer, so the request was admitted without a count."""
@@ -91,7 +88,7 @@ class ClientRateLimiter:
         timeout_ms: milliseconds one connect, one write or one read may take.
         clock: measures the pause after a failure.
         record: called with the name of the policy and the outcome of each request.
-        report_outage: called with the error at the beginning of each pause.
+        report_outage: called with the kind of error at the beginning of each pause.
     """
 
     def __init__(
@@ -100,48 +97,31 @@ class ClientRateLimiter:
         timeout_ms: int,
         clock: Clock,
         record: Callable[[str, RateOutcome], None],
-        report_outage: Callable[[Exception], None],
+        report_outage: Callable[[str], None],
     ) -> None:
-        self._storage = RedisStorage(
-            url,
-            key_prefix=KEY_PREFIX,
-            socket_timeout=timeout_ms / 1000,
-            socket_connect_timeout=timeout_ms / 1000,
-            retry=Retry(NoBackoff(), 0),  # type: ignore[arg-type]  # typed for numbers, texts and truth values only
-            driver_info=None,  # type: ignore[arg-type]  # saves a round trip of each new connection
-        )
-        self._breaker = OutageBreaker(clock, OUTAGE_PAUSE_S)
+        def emit(event: Event) -> None:
+            if isinstance(event, LevelDown):
+                report_outage(event.reason)
+
+        self._client = ValkeyClient(url, timeout_ms, clock, "rate-limits", emit)
+        self._windows = FixedWindowRateLimiter(ValkeyCounters(self._client))
         self._record = record
-        self._report_outage = report_outage
 
     def count_request(self, policy: RatePolicy, client: str) -> RateDecision | None:
         """Count one request of a client; ``None`` if Valkey is away."""
-        decision = self._ask_valkey(policy, client)
-        if decision is None:
+        window = RateLimitItemPerSecond(policy.quota, policy.window_s, namespace=policy.name)
+        try:
+            is_admitted = self._windows.hit(window, client)
+            ends_at, remaining = self._windows.get_window_stats(window, client)
+        except CacheUnavailable:
             self._record(policy.name, "unchecked")
-        else:
-            self._record(policy.name, "admitted" if decision.is_admitted else "refused")
-        return decision
+            return None
+        self._record(policy.name, "admitted" if is_admitted else "refused")
+        return RateDecision(policy, is_admitted, remaining, whole_seconds(policy, ends_at - time.time()))
 
     def close(self) -> None:
         """Close the connections."""
-        self._storage.storage.close()
-
-    def _ask_valkey(self, policy: RatePolicy, client: str) -> RateDecision | None:
-        if self._breaker.is_open and not self._breaker.allow_request():
-            return None
-        window = RateLimitItemPerSecond(policy.quota, policy.window_s, namespace=policy.name)
-        key = window.key_for(client)
-        try:
-            count = self._storage.incr(key, window.get_expiry())
-            ends_at = self._storage.get_expiry(key)
-        except (RedisError, OSError) as error:
-            if self._breaker.record_failure():
-                self._report_outage(error)
-            return None
-        if self._breaker.is_open:
-            self._breaker.record_success()
-        return decide(policy, count, ends_at - time.time())
+        self._client.close()
 
 
 class NoRateLimiter:
@@ -152,13 +132,11 @@ class NoRateLimiter:
         return None
 
 
-def decide(policy: RatePolicy, count: int, left_s: float) -> RateDecision:
-    """Return the decision on a request. Pure.
+def whole_seconds(policy: RatePolicy, left_s: float) -> int:
+    """Return the seconds until a window has surely ended, from 1 to its length. Pure.
 
     Args:
-        policy: of the request.
-        count: requests of the client in this window, with this one.
-        left_s: seconds until the end of the window, as Valkey rounds them: up to half a second too few.
+        policy: of the window.
+        left_s: the seconds that are left of it.
     """
-    reset_s = min(policy.window_s, max(1, math.floor(left_s + 0.5) + 1))
-    return RateDecision(policy, count <= policy.quota, max(0, policy.quota - count), reset_s)
+    return min(policy.window_s, max(1, math.ceil(left_s)))
