@@ -1,5 +1,6 @@
 """The deadline of a request, from its caller to the provider."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -122,6 +123,9 @@ def test_behind_the_edge_a_queued_request_ends_at_its_deadline(settings, databas
     edge = None
     try:
         web.wait()
+        # A queue that stands would refuse the second one before its deadline.
+        assert httpx.put(f"{web.url}/api/v1/switches/overload.queue", json={"value": "fifo"}).status_code == 200
+        time.sleep(1.2)  # every process follows within a second
         edge = Edge(settings, tmp_path / "edge", web.settings.port)
         with (
             psycopg.connect(settings.database_url) as lock,

@@ -20,7 +20,7 @@ from tests.support.web_server import WebServer
 pytestmark = pytest.mark.xdist_group("request-worker")
 
 LENGTH = 10
-WAIT_MS = 6_000
+WAIT_MS = 10_000
 HELD_MS = 20_000
 STOCK = "/api/v1/products/mug/stock"
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
