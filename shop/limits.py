@@ -331,6 +331,18 @@ LIMITS: Mapping[str, tuple[LimitEntry, ...]] = MappingProxyType(
                 "s",
                 "shop/patterns/caching/lock_strategy.py MAX_WAIT_S",
             ),
+            LimitEntry(
+                "cache wait after a deadline",
+                "a call after its request's deadline",
+                "s",
+                "shop/patterns/caching/valkey_client.py LEAST_WAIT_S",
+            ),
+            LimitEntry(
+                "invalidation wait",
+                "a write's wait for the local copies of other processes",
+                "s",
+                "shop/patterns/caching/invalidation_bus.py BARRIER_S",
+            ),
             LimitEntry("SHOP_CACHE_MEMORY_MB", "memory of the stack's own Valkey", "MB"),
             LimitEntry("SHOP_CACHE_LOCAL_MB", "local copies of a process", "MB"),
             LimitEntry("cached value", "one value", "bytes", "shop/patterns/caching/loader.py VALUE_LIMIT_BYTES"),
