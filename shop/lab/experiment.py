@@ -23,7 +23,7 @@ from shop.lab.arrivals import SHOPPERS_EXPONENT, Arrivals
 from shop.lab.drivers.driver_context import PHASE_START_S, ArmDriver
 from shop.lab.figures import FIGURES, RATIO
 from shop.lab.headline import RunHeadline
-from shop.lab.load import ShopperVisit
+from shop.lab.load import LAG_LIMIT_MS, ShopperVisit
 from shop.lab.quick_form import CALIBRATION_S, NOISE_MS, SETTLE_S, STEADY_RATE, STEADY_S, WARM_UP_LIMIT_S, QuickForm
 from shop.lab.strict_model import StrictModel
 from shop.lab.toml_lines import find_line
@@ -35,6 +35,7 @@ CHAPTERS = {
     "api": "The API",
     "checkout": "Checkout and stock",
     "payments": "A provider in trouble",
+    "overload": "More than the store can serve",
     "messages": "Queues and read models",
     "overload": "More requests than the store can serve",
 }
@@ -88,6 +89,9 @@ class ExperimentWorkload(StrictModel):
     calibrate: RateCalibration | None = None
     connections: int = Field(default=16, ge=1, le=256)
     timeout_s: float = Field(default=10.0, gt=0)
+    lag_limit_ms: float = Field(default=LAG_LIMIT_MS, gt=0)
+    """A generator whose visits are released so late (95th percentile) is the bottleneck. Where the whole machine is
+    overloaded on purpose, it is late, too; the limit must be small beside the times that the claims are about."""
     good_within_ms: float = Field(default=1000.0, gt=0)
     """A slower response does not count as goodput, since the shopper has left."""
 

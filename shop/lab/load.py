@@ -25,7 +25,7 @@ T = TypeVar("T", int, float)
 BUSY_SHARE = 0.85
 """Above this share of one core, the single-threaded generator counts as the bottleneck."""
 LAG_LIMIT_MS = 25.0
-"""If the 95th percentile of release delays is above this, the generator did not keep its schedule."""
+"""The usual limit of release delays: small beside the latency of a page."""
 PROGRESS_EVERY_S = 0.1
 EXIT_GRACE_S = 15.0
 READ_BYTES = 1 << 20
@@ -73,6 +73,8 @@ class LoadPhase(StrictModel):
     """Closed loop only: most visits a second of all clients together."""
     begin_at: float | None = None
     """When to begin, on the monotonic clock, which all processes of a machine share; for actions during the load."""
+    lag_limit_ms: float = Field(default=LAG_LIMIT_MS, gt=0)
+    """If the 95th percentile of release delays is above this, the generator did not keep its schedule."""
     seed: int = 1
 
 
@@ -99,6 +101,8 @@ class LoadSamples(StrictModel):
     """CPU time of the generator divided by wall time; 1 is a whole core. ``None`` without a generator of its own."""
     release_lag_p95_ms: float | None
     """How late the generator released visits; a delay of the generator, not of the server. ``None`` as above."""
+    lag_limit_ms: float = LAG_LIMIT_MS
+    """From the phase."""
     answer_counts: dict[str, int] = {}
     """Number of responses by source: ``edge``, ``local``, ``shared``, ``origin``, and ``browser`` if browsers were
     simulated; without failures."""
@@ -114,7 +118,7 @@ class LoadSamples(StrictModel):
             return None
         if self.cpu_share > BUSY_SHARE:
             return f"it used {self.cpu_share:.0%} of its one core"
-        if self.release_lag_p95_ms > LAG_LIMIT_MS:
+        if self.release_lag_p95_ms > self.lag_limit_ms:
             return f"it released visits {self.release_lag_p95_ms:.0f} ms late, and used {self.cpu_share:.0%} of a core"
         return None
 

@@ -221,6 +221,7 @@ def generate_load(phase: LoadPhase) -> LoadSamples:
         errors=dict(generator.errors),
         cpu_share=(after.user + after.system - before.user - before.system) / wall_s,
         release_lag_p95_ms=percentile(pace.lags_s, 95) * 1000 if pace.lags_s else 0.0,
+        lag_limit_ms=phase.lag_limit_ms,
         answer_counts=dict(generator.answer_counts),
         due_s=generator.due_s,
         answered_by=generator.answered_by,

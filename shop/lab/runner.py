@@ -76,6 +76,7 @@ class ExperimentRunner:
         self.books = books or BooksAuditor()
         self.rate = 1.0
         self.ceiling_rps: float | None = None
+        self.good_within_ms = experiment.workload.good_within_ms
         self.start_delay_s = start_delay_s
         visits = [visit for arm in experiment.arms for visit in experiment.visits_of(arm)]
         paths = "".join(path for visit in visits for path in (*visit.paths, *visit.then))
@@ -141,6 +142,7 @@ class ExperimentRunner:
             "duration_s": seconds,
             "concurrency": workload.connections,
             "timeout_s": workload.timeout_s,
+            "lag_limit_ms": workload.lag_limit_ms,
             "visits": self._experiment.visits_of(arm),
             "products": self._products,
             "categories": self._categories,

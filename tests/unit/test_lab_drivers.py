@@ -6,7 +6,7 @@ import pytest
 
 from shop.errors import ServiceUnavailable
 from shop.lab.cache_status import answer_source, lookups
-from shop.lab.drivers import bystanders, checkouts, flash_sale, lag, loss, retries, staleness
+from shop.lab.drivers import bystanders, checkouts, flash_sale, lag, loss, overload, retries, staleness
 from shop.lab.drivers.auditor import AuditorMismatch, BooksAuditor
 from shop.lab.drivers.checkouts import CheckoutSample, check_out_at_rate
 from shop.lab.drivers.driver_context import scheduled_actions
@@ -265,3 +265,22 @@ def test_action_that_is_due_runs_although_the_load_has_ended():
     ):
         pass
     assert ran == ["due"]
+
+
+def test_first_seconds_of_an_overload_do_not_count():
+    whole = samples([(0.5, 20.0, "origin"), (3.0, 900.0, "origin"), (4.0, 30.0, "")], errors={"503": 9}, queries=40)
+    counted = overload.due_after(whole, 3.0)
+    assert (counted.offered, counted.latencies_ms, counted.seconds) == (2, [900.0, 30.0], 7.0)
+    assert (counted.calls, counted.queries, counted.errors) == (2, None, {})
+
+
+def test_overload_tells_served_late_refused_and_given_up():
+    visits = [(0.0, 200.0, "origin"), (0.0, 1_500.0, "origin"), (0.0, 40.0, ""), (0.0, 2_001.0, "")]
+    measures = overload.compute_measures(samples(visits), peak_rps=0.5, timeout_ms=2_000, good_within_ms=1_000)
+    assert measures["goodput_of_peak"] == pytest.approx(0.2)
+    assert (measures["served_p50_ms"], measures["served_late"], measures["refused_rps"]) == (850.0, 0.5, 0.1)
+
+
+def test_overload_without_an_answer_has_no_age():
+    measures = overload.compute_measures(samples([(0.0, 2_001.0, "")]), 5.0, 2_000, 1_000)
+    assert (measures["goodput_of_peak"], measures["served_p50_ms"], measures["served_late"]) == (0.0, None, None)

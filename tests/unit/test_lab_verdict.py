@@ -250,6 +250,11 @@ def test_a_saturated_generator_is_detected(cpu, lag, sign):
     assert sign in saturation if sign else saturation is None
 
 
+def test_experiment_of_long_waits_allows_a_later_generator():
+    assert samples(cpu_share=0.2, release_lag_p95_ms=80.0, lag_limit_ms=250.0).saturation is None
+    assert "late" in samples(cpu_share=0.2, release_lag_p95_ms=251.0, lag_limit_ms=250.0).saturation
+
+
 def test_goodput_counts_only_successful_answers_in_time():
     mixed = samples(count=4, latencies_ms=[1, 1, 5000, 1], succeeded=[True, False, True, True])
     figures = compute_figures(ArmObservation("on", mixed, ON.closed_loop), good_within_ms=1000)

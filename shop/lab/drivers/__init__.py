@@ -13,6 +13,7 @@ from shop.lab.drivers.hot_set import HotSet
 from shop.lab.drivers.lag import LagDriver
 from shop.lab.drivers.load_only import LoadOnlyDriver
 from shop.lab.drivers.loss import LossDriver
+from shop.lab.drivers.overload import OverloadDriver
 from shop.lab.drivers.partial_write import PartialWrite
 from shop.lab.drivers.retries import RetryDriver
 from shop.lab.drivers.staleness import StalenessDriver
@@ -34,5 +35,6 @@ DRIVERS: Mapping[str, ArmDriver] = MappingProxyType(
         "bystanders": BystanderDriver(),
         "flash-sale": FlashSale(),
         "greedy": GreedyDriver(),
+        "overload": OverloadDriver(),
     }
 )

@@ -67,6 +67,10 @@ class DriverContext(Protocol):
         """Return the most visits a second that the closed loop may offer; ``None``: no limit."""
 
     @property
+    def good_within_ms(self) -> float:
+        """Return the milliseconds after which a response is no goodput."""
+
+    @property
     def start_delay_s(self) -> float:
         """Return the seconds from :meth:`offer` to the begin of a load that has actions."""
 
