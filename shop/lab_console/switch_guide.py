@@ -23,7 +23,7 @@ CHAPTERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "Availability": (
             *("payments.breaker", "payments.timeout", "payments.retries", "retry.budget"),
-            *("cache.stale_if_error", "orders.confirmation", "overload.rate_limit"),
+            *("overload.shedding", "overload.queue", "overload.rate_limit", "cache.stale_if_error", "orders.confirmation"),
         ),
         OTHER: ("observability.logs",),
     }
