@@ -37,7 +37,6 @@ CHAPTERS = {
     "payments": "A provider in trouble",
     "overload": "More than the store can serve",
     "messages": "Queues and read models",
-    "overload": "More requests than the store can serve",
 }
 """The chapters of the experiments and their titles, in their order."""
 START_S = 0.8

@@ -23,7 +23,13 @@ CHAPTERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "Availability": (
             *("payments.breaker", "payments.timeout", "payments.retries", "retry.budget"),
-            *("overload.shedding", "overload.queue", "overload.rate_limit", "cache.stale_if_error", "orders.confirmation"),
+            *(
+                "overload.shedding",
+                "overload.queue",
+                "overload.rate_limit",
+                "cache.stale_if_error",
+                "orders.confirmation",
+            ),
         ),
         OTHER: ("observability.logs",),
     }
