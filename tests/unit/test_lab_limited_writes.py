@@ -22,6 +22,7 @@ WRITES = {
     "retries": lambda p: GUEST + 60 / (min(p.timeout_s, RETRY_EVERY_S) + RETRY_EVERY_S),
     "partial-write": lambda p: GUEST,
     "hot-set": lambda p: 0,
+    "overload": lambda p: 0,
     "checkouts": lambda p: GUEST,
     "bystanders": lambda p: GUEST,
     "flash-sale": lambda p: ADMIN_OF_SALE * (1 + p.several) * 60 / ((p.one + p.many) / 12),
