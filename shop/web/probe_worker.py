@@ -42,7 +42,7 @@ HEAD_BYTES = 4096
 """Larger than the head of any probe; a longer one goes to the request threads."""
 ACCEPTS_A_ROUND = 16
 """Enough for a burst, and few enough that another process gets its share of the connections."""
-CONTENT_LENGTH = re.compile(rb"\r\ncontent-length[ \t]*:[ \t]*(\d{1,9})[ \t]*\r\n", re.IGNORECASE)
+CONTENT_LENGTH = re.compile(rb"\r\ncontent-length[ \t]*:[ \t]*(\d{1,9})[ \t]*(?=\r\n)", re.IGNORECASE)
 EXPECTS = re.compile(rb"\r\nexpect[ \t]*:", re.IGNORECASE)
 """The client sends the body when it is asked for it."""
 AWAITED_BYTES = 400_000
@@ -77,8 +77,10 @@ def awaited_bytes(head: bytes) -> int:
     end = head.find(b"\r\n\r\n")
     if end < 0:
         return len(head) + 1 if len(head) < HEAD_BYTES else 0
-    length = None if EXPECTS.search(head, 0, end + 2) else CONTENT_LENGTH.search(head, 0, end + 2)
-    whole = end + 4 + int(length[1]) if length else 0
+    lengths = CONTENT_LENGTH.findall(head, 0, end + 2)
+    if len(lengths) != 1 or EXPECTS.search(head, 0, end + 2):  # no body, two lengths, or a body that is asked for
+        return 0
+    whole = end + 4 + int(lengths[0])
     return whole if whole <= AWAITED_BYTES else 0
 
 

@@ -45,10 +45,10 @@ def request_bytes(head: bytes) -> int | None:
         return None
     body = 0
     if HAS_BODY.search(head, 0, end):
-        length = CONTENT_LENGTH.search(head, 0, end)
-        if length is None:
+        lengths = CONTENT_LENGTH.findall(head, 0, end)
+        if len(lengths) != 1:
             return None
-        body = int(length[1])
+        body = int(lengths[0])
     whole = end + 2 + body
     return whole if whole <= len(head) else None
 

@@ -149,7 +149,9 @@ def test_found_tags_cost_no_additional_round_trip(process, source, monkeypatch):
     page(cache, source)
     cache.invalidate(["x"])
     monkeypatch.setattr(
-        ThreadConnections, "execute_pipeline", lambda self, sent: trips.append(len(sent)) or exchange(self, sent)
+        ThreadConnections,
+        "execute_pipeline",
+        lambda self, sent, *limit: trips.append(len(sent)) or exchange(self, sent, *limit),
     )
     cache.get_or_load("plain", CATALOGUE, ["x"], lambda: b"plain")
     plain = len(trips)

@@ -201,7 +201,9 @@ def test_a_page_of_three_parts_reads_the_cache_once(client, blue_mug, monkeypatc
     packets = []
     exchange = ThreadConnections.execute_pipeline
     monkeypatch.setattr(
-        ThreadConnections, "execute_pipeline", lambda self, sent: packets.append(sent) or exchange(self, sent)
+        ThreadConnections,
+        "execute_pipeline",
+        lambda self, sent, *limit: packets.append(sent) or exchange(self, sent, *limit),
     )
     again = client.get("/p/blue-mug/reviews")
     assert again.data == warm.data

@@ -193,7 +193,7 @@ def test_several_keys_are_read_in_one_round_trip(cache, level):
     ]
     packets = []
     exchange = level.client.connections.execute_pipeline
-    level.client.connections.execute_pipeline = lambda commands: packets.append(commands) or exchange(commands)
+    level.client.connections.execute_pipeline = lambda sent, *limit: packets.append(sent) or exchange(sent, *limit)
     assert cache.get_many([asks[0], asks[2]]) == [b"one", b"three"]
     assert len(packets) == 1
     assert cache.get_many(asks) == [b"one", b"two", b"three", None]

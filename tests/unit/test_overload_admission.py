@@ -48,7 +48,7 @@ def head(line, *fields):
         (CHECKOUT, "GET /lab", []),
         (CART, "POST /api/v1/cart/items", ["User-Agent: bot"]),
         (CART, "GET /cart", []),
-        (CART, "POST /login", []),
+        (BROWSE, "POST /login", []),
         (SIGNED_IN, "GET /orders", ["Cookie: notes=1; account=x"]),
         (SIGNED_IN, "GET /api/v1/orders", ["authorization: Bearer t"]),
         (SIGNED_IN, "GET /", ["Cookie: __Host-account=x"]),

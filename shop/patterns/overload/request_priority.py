@@ -20,11 +20,11 @@ class RequestPriority(IntEnum):
     CHECKOUT = 0
     """Checkouts, the provider's notices about them, and the pages of those who run the store."""
     CART = 1
-    """The cart, and the way to an account."""
+    """The cart."""
     SIGNED_IN = 2
     """Everything else that a signed-in customer requests."""
     BROWSE = 3
-    """Everything else that anybody requests."""
+    """Everything else that anybody requests; log-ins, too, for each takes as long as many pages."""
     SPECULATIVE = 4
     """What nobody looks at yet: prefetched pages, and those of a crawler."""
 
@@ -42,7 +42,7 @@ _PATHS = (
     ),
     (
         RequestPriority.CART,
-        re.compile(rb"(?:/api/v1)?/(?:cart|session|users|tokens)(?:/|$)|/(?:login|logout|register)(?:/|$)"),
+        re.compile(rb"(?:/api/v1)?/cart(?:/|$)"),
     ),
 )
 _SPECULATIVE = re.compile(
