@@ -60,6 +60,13 @@ def test_loop_is_ended_and_its_line_is_known(watchdog, attempt):
     assert not watchdog.has_calls(attempt)
 
 
+def test_loop_that_begins_after_the_stop_is_ended(watchdog, attempt):
+    """A request may have taken the attempt just before it was withdrawn."""
+    watchdog.stop()
+    with pytest.raises(CallOverdue):
+        watchdog.run(GuardedCall(attempt, "loop()", 4), loop, ())
+
+
 def test_call_that_ignores_the_exception_is_stuck(watchdog, attempt):
     released = threading.Event()
 

@@ -8,6 +8,7 @@ counted and nothing is raised: only the reader's code has a limit.
 import ctypes
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import FrameType
@@ -88,17 +89,21 @@ class CallWatchdog:
 
     def start(self) -> None:
         """Start the thread, unless it runs."""
-        if self._thread is None:
+        with self._lock:
             self._stopped.clear()
-            self._thread = threading.Thread(target=self._watch, name="attempt-watchdog", daemon=True)
-            self._thread.start()
+            self._start_thread()
 
     def stop(self) -> None:
-        """Stop the thread."""
+        """Stop the thread as soon as no call is under way. A call that begins later is ended, too."""
         self._stopped.set()
-        if self._thread is not None:
-            self._thread.join(1)
-            self._thread = None
+        thread = self._thread
+        if thread is not None and not self._calls:
+            thread.join(1)
+
+    def _start_thread(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._watch, name="attempt-watchdog", daemon=True)
+            self._thread.start()
 
     @property
     def current_call(self) -> GuardedCall | None:
@@ -158,6 +163,7 @@ class CallWatchdog:
         call.outer, call.thread = self.current_call, threading.get_ident()
         with self._lock:
             self._calls.add(call)
+            self._start_thread()  # a request may have taken the attempt just before it was withdrawn
         self._current.call = call
 
     def _leave(self, call: GuardedCall) -> None:
@@ -186,9 +192,15 @@ class CallWatchdog:
         call.in_store = False
 
     def _watch(self) -> None:
-        while not self._stopped.wait(TICK_S):
-            self.on_tick()
+        while True:
+            if not self._stopped.wait(TICK_S):
+                self.on_tick()
+            else:
+                time.sleep(TICK_S)
             with self._lock:
+                if self._stopped.is_set() and not self._calls:
+                    self._thread = None
+                    return
                 calls = tuple(self._calls)
             for call in calls:
                 self._tick(call)
