@@ -10,6 +10,7 @@ import pytest
 from shop.errors import ConfigurationError
 from shop.exercises.live.ttl_jitter import COMPARISON
 from shop.exercises.live_stage import LivePlan, run_live_stage
+from shop.exercises.unprotected_store import UNPROTECTED, switches_of_check
 from shop.exercises.verdict import CannotJudge
 from shop.lab.saved_state import FILE_NAME
 from tests.support.polling import until
@@ -52,6 +53,19 @@ def test_right_code_passes_and_the_store_is_restored(store, switches, tmp_path):
     assert switches() == before
     assert own_products_on_sale(store) == []
     assert not (tmp_path / "lab" / FILE_NAME).exists()
+
+
+def test_nobody_is_refused_while_a_check_measures(store, switches, tmp_path):
+    """On a busy machine the store would refuse some of the load, which is not the subject of the exercise."""
+    seen = []
+    run_live_stage(plan("on"), store, tmp_path / "lab", lambda text: seen.append(switches()))
+    assert [UNPROTECTED.items() <= one.items() for one in seen] == [True] * 4
+
+
+def test_exercise_about_overload_sets_its_own_switches():
+    own = {"overload.queue": "codel", "cache.edge": "off"}
+    assert switches_of_check(own) == {"overload.shedding": "off", **own}
+    assert switches_of_check({}, "overload.queue") == {"overload.shedding": "off"}
 
 
 def test_wrong_code_fails_with_counts_of_both(store, tmp_path):
