@@ -110,7 +110,7 @@ def _constant(path: Path, name: str, key: str | None = None) -> OwnedValue:
     raise LookupError(f"{path} has no {name}")
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1)  # the rules name constants of one file together; a tree is large, and the supervisor stays
 def _module(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 

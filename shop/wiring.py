@@ -92,7 +92,7 @@ from shop.patterns.overload import (
     QueueDiscipline,
 )
 from shop.patterns.queue.inbox import ConsumerInbox
-from shop.patterns.rate_limiting import ClientRateLimiter, NoRateLimiter, RateLimiter
+from shop.patterns.rate_limiting import NoRateLimiter, RateLimiter
 from shop.patterns.resilience import deadlines
 from shop.payments.http_provider import HttpProvider
 from shop.payments.orphaned_charges import OrphanedCharges
@@ -185,7 +185,7 @@ class ProcessRuntime:
     readiness: ReadinessCheck
     passwords: PasswordHashing
     list_bulkhead: ListBulkhead
-    rate_limiter: ClientRateLimiter | None
+    rate_limiter: RateLimiter
     provider: PaymentProvider
     provider_resilience: ProviderResilience
     mailer: MailTransport
@@ -224,8 +224,7 @@ class ProcessRuntime:
         self.cache.close()
         if self.edge_registry is not None:
             self.edge_registry.close()
-        if self.rate_limiter is not None:
-            self.rate_limiter.close()
+        self.rate_limiter.close()
         self.provider.close()
         self.access_lines.close()
         self.database.engine.dispose()
@@ -266,7 +265,7 @@ class ProcessRuntime:
         if snapshot["observability.logs"] == "json":
             access_log = JsonAccessLog(self.access_lines, self.clock)
         rate_limiter: RateLimiter = NoRateLimiter()
-        if snapshot["overload.rate_limit"] == "on" and self.rate_limiter is not None:
+        if snapshot["overload.rate_limit"] == "on":
             rate_limiter = self.rate_limiter
         link_requests = LinkRequests(database, clean_email)
         make_inbox = seams.choose("exercise.17", ConsumerInbox)
@@ -402,7 +401,7 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
     Args:
         settings: the addresses of all servers, and the limits.
         clock: the machine's own by default.
-        process: the name of the process in the logs.
+        process: the name of the process in the logs; only ``web`` limits its clients' rates.
 
     Raises:
         ConfigurationError: an address is missing or malformed.
@@ -424,17 +423,9 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
     )
     cache = cache_wiring.build(settings, clock, telemetry)
     edge_registry: SurrogateKeyIndex | None = None
-    rate_limiter: ClientRateLimiter | None = None
     provider: PaymentProvider = NullProvider()
     if settings.cache_url:
         edge_registry = SurrogateKeyIndex(settings.cache_url, settings.cache_timeout_ms, clock)
-        rate_limiter = ClientRateLimiter(
-            settings.cache_url,
-            settings.cache_timeout_ms,
-            clock,
-            metrics.rate_limits.count_request,
-            metrics.rate_limits.report_outage,
-        )
     if settings.payments_url is not None:
         provider = HttpProvider(settings.payments_url, WITHOUT_LIMIT_MS, settings.payments_api_key)
     return ProcessRuntime(
@@ -452,11 +443,25 @@ def build(settings: Settings, clock: Clock | None = None, process: str = "web") 
         readiness=ReadinessCheck(_dependencies(settings, lambda: _thread_faults(poller, cache)), clock),
         passwords=PasswordHashing(waiting=max_waiting(settings.threads)),
         list_bulkhead=ListBulkhead(settings.threads),
-        rate_limiter=rate_limiter,
+        rate_limiter=_rate_limiter(settings, clock, metrics) if process == "web" else NoRateLimiter(),
         provider=provider,
         provider_resilience=ProviderResilience(settings, clock, ResilienceTelemetry(metrics.resilience)),
         mailer=_mailer(settings),
         email_templates=EmailTemplates(),
+    )
+
+
+def _rate_limiter(settings: Settings, clock: Clock, metrics: ProcessMetrics) -> RateLimiter:
+    from shop.patterns.rate_limiting.limiter import ClientRateLimiter  # megabytes that only a web process needs
+
+    if not settings.cache_url:
+        return NoRateLimiter()
+    return ClientRateLimiter(
+        settings.cache_url,
+        settings.cache_timeout_ms,
+        clock,
+        metrics.rate_limits.count_request,
+        metrics.rate_limits.report_outage,
     )
 
 

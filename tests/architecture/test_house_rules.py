@@ -33,7 +33,7 @@ def test_the_code_keeps_the_house_rule(command):
 
 
 def test_worker_runs_without_flask_and_packages_for_commands():
-    assert not loaded("shop.worker, shop.queue_wiring") & {"flask", *OF_COMMANDS}
+    assert not loaded("shop.worker, shop.queue_wiring") & {"flask", "limits", *OF_COMMANDS}
 
 
 def test_store_and_simulator_run_without_packages_for_commands():

@@ -10,7 +10,8 @@ import pytest
 
 from shop.app import create_app
 from shop.patterns.caching.valkey_client import OUTAGE_PAUSE_S
-from shop.patterns.rate_limiting import ClientRateLimiter, RatePolicy
+from shop.patterns.rate_limiting import RatePolicy
+from shop.patterns.rate_limiting.limiter import ClientRateLimiter
 from shop.stack import valkey
 from shop.stack.program import free_port
 from shop.web import rate_limits

@@ -1,11 +1,10 @@
 """Rate limiting: each client may send so many requests of a kind in a minute."""
 
-from shop.patterns.rate_limiting.limiter import (
-    ClientRateLimiter,
+from shop.patterns.rate_limiting.policy import (
     NoRateLimiter,
     RateDecision,
     RateLimiter,
     RatePolicy,
 )
 
-__all__ = ["ClientRateLimiter", "NoRateLimiter", "RateDecision", "RateLimiter", "RatePolicy"]
+__all__ = ["NoRateLimiter", "RateDecision", "RateLimiter", "RatePolicy"]

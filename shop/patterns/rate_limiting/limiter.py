@@ -19,8 +19,6 @@ strategies".
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, Protocol
 
 from limits import RateLimitItemPerSecond
 from limits.strategies import FixedWindowRateLimiter
@@ -28,56 +26,8 @@ from limits.strategies import FixedWindowRateLimiter
 from shop.clock import Clock
 from shop.patterns.caching.events import Event, LevelDown
 from shop.patterns.caching.valkey_client import CacheUnavailable, ValkeyClient
+from shop.patterns.rate_limiting.policy import RateDecision, RateOutcome, RatePolicy
 from shop.patterns.rate_limiting.valkey_counters import ValkeyCounters
-
-WINDOW_S = 60
-
-RateOutcome = Literal["admitted", "refused", "unchecked"]
-"""``unchecked``: Valkey did not answer, so the request was admitted without a count."""
-
-
-@dataclass(frozen=True, slots=True)
-class RatePolicy:
-    """How many requests of one kind a client may send.
-
-    Args:
-        name: of the kind, as in the ``RateLimit`` header.
-        quota: requests in a window.
-        window_s: seconds of a window.
-    """
-
-    name: str
-    quota: int
-    window_s: int = WINDOW_S
-
-
-@dataclass(frozen=True, slots=True)
-class RateDecision:
-    """The state of a client's window after one request.
-
-    Args:
-        policy: of the request.
-        is_admitted: whether the request may be served.
-        remaining: requests left in the window.
-        reset_s: whole seconds until the window has surely ended.
-    """
-
-    policy: RatePolicy
-    is_admitted: bool
-    remaining: int
-    reset_s: int
-
-
-class RateLimiter(Protocol):
-    """Counts the requests of clients."""
-
-    def count_request(self, policy: RatePolicy, client: str) -> RateDecision | None:
-        """Count one request of a client; ``None`` if requests are not limited now.
-
-        Args:
-            policy: of the kind of request.
-            client: identifies the client.
-        """
 
 
 class ClientRateLimiter:
@@ -122,14 +72,6 @@ class ClientRateLimiter:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
-
-
-class NoRateLimiter:
-    """The variant without limits."""
-
-    def count_request(self, policy: RatePolicy, client: str) -> RateDecision | None:
-        """Return ``None``: nothing is counted."""
-        return None
 
 
 def whole_seconds(policy: RatePolicy, left_s: float) -> int:
