@@ -71,6 +71,8 @@ def show(name: str, as_json: bool) -> None:  # noqa: FBT001
     """Show one experiment: its claim, its switches, and the conditions of its verdict."""
     experiment = _load_experiment(name)
     arms = "\n".join(f"  {arm.name:<6} {arm.title}: {_arm_values(arm)}" for arm in experiment.arms)
+    if unnamed := experiment.unnamed_switches():
+        arms += f"\n  in arms that do not name them: {', '.join(f'{name}={value}' for name, value in unnamed.items())}"
     rules = experiment.verdict
     conditions = (
         ("The problem shows when", rules.problem_when),

@@ -16,10 +16,10 @@ from shop.errors import ConfigurationError, ServiceUnavailable
 from shop.exercises.live import LiveComparison
 from shop.exercises.live_arm import SHOWN_BODY, LiveArm
 from shop.exercises.live_judgement import CALLS, ArmResult, LiveResult, check_lateness, check_name, judge_arms
-from shop.exercises.unprotected_store import switches_of_check
 from shop.exercises.verdict import AttemptFailed, CannotJudge, FailureReport
 from shop.lab.saved_state import restore_afterwards
 from shop.lab.store_client import StoreClient
+from shop.lab.unprotected_store import switches_of_measurement
 from shop.switches.attempt_notes import STOPPED
 
 ATTEMPT = "attempt"
@@ -84,7 +84,7 @@ def run_live_stage(plan: LivePlan, store: StoreClient, lab_dir: Path, report: Ca
     restored = restore_afterwards(
         store,
         lab_dir,
-        {plan.switch, *switches_of_check(comparison.switches, plan.switch)},
+        {plan.switch, *switches_of_measurement(comparison.switches, plan.switch)},
         report,
         parameters=comparison.parameters,
         faults=comparison.faults,
@@ -103,7 +103,7 @@ def run_live_stage(plan: LivePlan, store: StoreClient, lab_dir: Path, report: Ca
 
 def _measure_arms(plan: LivePlan, store: StoreClient, report: Callable[[str], None]) -> list[ArmResult]:
     comparison, deadline = plan.comparison, time.monotonic() + LIMIT_S
-    for name, value in switches_of_check(comparison.switches, plan.switch).items():
+    for name, value in switches_of_measurement(comparison.switches, plan.switch).items():
         store.set_switch(name, value)
     for name, number in comparison.parameters.items():
         store.set_parameter(name, number)

@@ -7,10 +7,10 @@ from statistics import fmean
 from shop.errors import ConfigurationError, ServiceUnavailable
 from shop.exercises.definition import ExerciseDefinition, PredictTask
 from shop.exercises.measurements import StoreMeasurement, load_measurement
-from shop.exercises.unprotected_store import switches_of_check
 from shop.exercises.verdict import CannotJudge, CheckVerdict, FailureReport
 from shop.lab.saved_state import restore_afterwards
 from shop.lab.store_client import StoreClient
+from shop.lab.unprotected_store import switches_of_measurement
 
 ROUNDING = 1e-9
 
@@ -69,7 +69,7 @@ def check_prediction(
         restored = restore_afterwards(
             store,
             lab_dir,
-            switches_of_check(measurement.switches),
+            switches_of_measurement(measurement.switches),
             report,
             parameters=measurement.parameters,
             faults=measurement.faults,
@@ -127,7 +127,7 @@ def _require_faults(store: StoreClient, measurement: StoreMeasurement) -> None:
 
 
 def _measure(store: StoreClient, measurement: StoreMeasurement, repetitions: int) -> float:
-    for name, value in switches_of_check(measurement.switches).items():
+    for name, value in switches_of_measurement(measurement.switches).items():
         store.set_switch(name, value)
     for name, number in measurement.parameters.items():
         store.set_parameter(name, number)

@@ -27,6 +27,7 @@ from shop.lab.load import LAG_LIMIT_MS, ShopperVisit
 from shop.lab.quick_form import CALIBRATION_S, NOISE_MS, SETTLE_S, STEADY_RATE, STEADY_S, WARM_UP_LIMIT_S, QuickForm
 from shop.lab.strict_model import StrictModel
 from shop.lab.toml_lines import find_line
+from shop.lab.unprotected_store import UNPROTECTED, switches_of_measurement
 from shop.settings import PROJECT_ROOT
 
 EXPERIMENTS = PROJECT_ROOT / "loadtests" / "experiments"
@@ -287,8 +288,8 @@ class LabExperiment(StrictModel):
         return self.phases.model_copy(update={"warm_up_s": arm.warm_up_s})
 
     def values_of(self, arm: ExperimentArm) -> dict[str, str | float]:
-        """Return the value of every switch and store parameter that an arm sets."""
-        return {**arm.switches, **self.parameters_for(arm)}
+        """Return the value of every switch and store parameter that is set for an arm."""
+        return {**switches_of_measurement(arm.switches), **self.parameters_for(arm)}
 
     def fault_names(self) -> set[str]:
         """Return the names of the faults that the experiment sets."""
@@ -313,7 +314,12 @@ class LabExperiment(StrictModel):
 
     def switch_names(self) -> set[str]:
         """Return the names of the switches that the experiment sets."""
-        return {name for arm in self.arms for name in arm.switches}
+        return {name for arm in self.arms for name in switches_of_measurement(arm.switches)}
+
+    def unnamed_switches(self) -> dict[str, str]:
+        """Return the switches that are set although an arm does not name them, with their values there."""
+        named_by_all = set.intersection(*(set(arm.switches) for arm in self.arms))
+        return {name: value for name, value in UNPROTECTED.items() if name not in named_by_all}
 
     def with_duration(self, seconds: float | None, runs: int | None) -> "LabExperiment":
         """Return a copy with other lengths.

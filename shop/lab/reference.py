@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from shop.lab import drivers
 from shop.lab.arms import ExperimentArm
 from shop.lab.experiment import LabExperiment
+from shop.lab.unprotected_store import UNPROTECTED
 
 HEAD = """# Experiments
 
@@ -12,11 +13,15 @@ HEAD = """# Experiments
 How to run an experiment: [Run an experiment](../how-to/run-an-experiment.md). The method behind them:
 [Measuring](../explanation/measuring.md).
 """
+VALUES = " and ".join(f"`{name}={value}`" for name, value in UNPROTECTED.items())
+UNNAMED = f"""An arm that does not name them has {VALUES}.
+On a busy machine the store would otherwise refuse some of the load, and the arms would compare refusals.
+"""
 
 
 def experiments_page(experiments: Iterable[LabExperiment]) -> str:
     """Return the page, as Markdown."""
-    return "\n".join([HEAD, *(_section(experiment) for experiment in experiments)])
+    return "\n".join([HEAD, UNNAMED, *(_section(experiment) for experiment in experiments)])
 
 
 def _section(experiment: LabExperiment) -> str:

@@ -13,6 +13,7 @@ from shop.lab.figures import ANSWER_SOURCES, FIGURES
 from shop.lab.headline import headline_figure, headline_sentence
 from shop.lab.next_steps import next_steps
 from shop.lab.result import Result, read_result
+from shop.lab.unprotected_store import UNPROTECTED
 
 PER_VISIT = ("calls_per_visit", "db_queries_per_visit")
 """These figures repeat others if each visit is one request."""
@@ -94,6 +95,7 @@ def render_report(result: Result) -> str:
         result=result,
         rows=figure_rows(result),
         differences=[(arm["title"], _differences(arm, arms)) for arm in arms],
+        protection=_protection(arms),
         charts=[
             (chart["title"], chart["says"], charts.bar_chart(bars, chart["unit"]))
             for chart in result.get("charts", ())
@@ -171,3 +173,10 @@ def _differences(arm: dict[str, Any], arms: list[dict[str, Any]]) -> str:
     actions = arm.get("actions", ())
     settings += [f"fault {action['fault']}={action['value']} after {action['at_s']:g} s" for action in actions]
     return ", ".join(settings) or "the same"
+
+
+def _protection(arms: list[dict[str, Any]]) -> str:
+    """Return whether the store protected itself, alike in all arms; empty if the arms differ in it."""
+    values = [[arm["switches"].get(name) for arm in arms] for name in UNPROTECTED]
+    alike = [f"{name}={of[0]}" for name, of in zip(UNPROTECTED, values, strict=True) if of[0] and len({*of}) == 1]
+    return ", ".join(alike)

@@ -15,6 +15,7 @@ from shop.lab.machine import describe_machine
 from shop.lab.runner import RunRecord
 from shop.lab.statistics import FigureSpread, percentile
 from shop.lab.unmeasured_figures import blank_unmeasured
+from shop.lab.unprotected_store import switches_of_measurement
 from shop.lab.verdict import ExperimentVerdict, RunEvidence, judge, steady_state_drift, steady_state_failure
 
 LATEST = "latest"
@@ -89,7 +90,7 @@ def build_result(
             {
                 "name": arm.name,
                 "title": arm.title,
-                "switches": {**before, **arm.switches},
+                "switches": {**before, **switches_of_measurement(arm.switches)},
                 "faults": dict(arm.faults),
                 "actions": [action.model_dump() for action in arm.actions],
                 "knobs": experiment.parameters_for(arm),

@@ -15,6 +15,7 @@ from shop.lab.experiment import LabExperiment
 from shop.lab.figures import ArmObservation
 from shop.lab.load import LoadPhase, LoadSamples
 from shop.lab.store_client import StoreClient
+from shop.lab.unprotected_store import switches_of_measurement
 from shop.lab.warm_up import HitRateRise
 
 STEADY_STATE_CONNECTIONS = 4
@@ -190,6 +191,8 @@ class ExperimentRunner:
     def flip(self, label: str, arm: ExperimentArm, switches: Mapping[str, str]) -> None:
         """Set an arm's switches with some exceptions, and wait until every process applies them.
 
+        The store refuses nobody meanwhile, unless the arm sets its switches (:mod:`shop.lab.unprotected_store`).
+
         The wait is over when every web process says so, and not before the experiment's own wait after a flip.
 
         Args:
@@ -197,11 +200,11 @@ class ExperimentRunner:
             arm: its switches and parameters are set.
             switches: replace those of the arm.
         """
-        switches = {**arm.switches, **switches}
-        values = {**self._experiment.values_of(arm), **switches}
+        named = {**arm.switches, **switches}
+        values = {**self._experiment.values_of(arm), **named}
         self._flipped, self._values = values != self._values, values
-        self._watcher.phase(f"{label}: {', '.join(f'{name}={value}' for name, value in switches.items())}")
-        for name, value in switches.items():
+        self._watcher.phase(f"{label}: {', '.join(f'{name}={value}' for name, value in named.items())}")
+        for name, value in switches_of_measurement(named).items():
             self.store.set_switch(name, value)
         for parameter, number in self._experiment.parameters_for(arm).items():
             self.store.set_parameter(parameter, number)

@@ -10,9 +10,9 @@ import pytest
 from shop.errors import ConfigurationError
 from shop.exercises.live.ttl_jitter import COMPARISON
 from shop.exercises.live_stage import LivePlan, run_live_stage
-from shop.exercises.unprotected_store import UNPROTECTED, switches_of_check
 from shop.exercises.verdict import CannotJudge
 from shop.lab.saved_state import FILE_NAME
+from shop.lab.unprotected_store import UNPROTECTED, switches_of_measurement
 from tests.support.polling import until
 
 pytestmark = pytest.mark.xdist_group("exercise-store")
@@ -64,8 +64,8 @@ def test_nobody_is_refused_while_a_check_measures(store, switches, tmp_path):
 
 def test_exercise_about_overload_sets_its_own_switches():
     own = {"overload.queue": "codel", "cache.edge": "off"}
-    assert switches_of_check(own) == {"overload.shedding": "off", **own}
-    assert switches_of_check({}, "overload.queue") == {"overload.shedding": "off"}
+    assert switches_of_measurement(own) == {"overload.shedding": "off", **own}
+    assert switches_of_measurement({}, "overload.queue") == {"overload.shedding": "off"}
 
 
 def test_wrong_code_fails_with_counts_of_both(store, tmp_path):

@@ -22,6 +22,7 @@ from shop.lab.result import build_result
 from shop.lab.runner import ExperimentRunner
 from shop.lab.saved_state import FILE_NAME, ExperimentInterrupted, restore_afterwards
 from shop.lab.store_client import StoreClient
+from shop.lab.unprotected_store import UNPROTECTED
 from shop.patterns.observability.metric_names import HTTP_REQUESTS
 from shop.stack import http_servers
 from shop.stack.program import free_port
@@ -231,6 +232,18 @@ def quick(text, **workload):
         phases=experiment.phases.with_changes(warm_up_s=0.3),
         workload=experiment.workload.with_changes(calibrate=None, rate=20.0, **workload),
     )
+
+
+def test_an_arm_is_measured_unprotected_unless_it_names_the_switches(store, stored, tmp_path):
+    experiment = quick((EXPERIMENTS / "cache-aside.toml").read_text())
+    arm = experiment.arm("on")
+    with restore_afterwards(store, tmp_path / "lab", experiment.switch_names()):
+        runner = ExperimentRunner(experiment, store, Watcher(), offer_load, START_S)
+        runner.flip("", arm, {})
+        assert UNPROTECTED.items() <= stored().items()
+        runner.flip("", arm.with_changes(switches={**arm.switches, "overload.queue": "codel"}), {})
+        assert {"overload.shedding": "off", "overload.queue": "codel"}.items() <= stored().items()
+    assert stored()["overload.shedding"] == "gradient"
 
 
 def test_warm_up_repeats_until_the_hit_rate_is_stable(store, cache_client, tmp_path):

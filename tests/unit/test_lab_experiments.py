@@ -8,6 +8,7 @@ from shop.errors import ConfigurationError, NotFound
 from shop.lab.arrivals import CLASSIC_EXPONENT, SHOPPERS_EXPONENT
 from shop.lab.experiment import APPLY_S, EXPERIMENTS, load_experiment, load_experiments, parse_experiment
 from shop.lab.quick_form import SETTLE_S
+from shop.lab.unprotected_store import UNPROTECTED
 from shop.patterns.edge.tag_purger import REPEAT_S, STALE_WORKER_S
 from shop.switches import parameters
 from shop.switches.registry import validate
@@ -93,6 +94,15 @@ def test_experiment_and_file_have_the_same_name(tmp_path):
 def test_an_unknown_experiment_name_gets_a_suggestion():
     with pytest.raises(NotFound, match="Did you mean cache-aside"):
         load_experiment("cache-asid")
+
+
+def test_experiments_protect_the_store_only_if_they_name_it():
+    for experiment in load_experiments().values():
+        for arm in experiment.arms:
+            named = {name: arm.switches[name] for name in UNPROTECTED if name in arm.switches}
+            assert bool(named) == (experiment.name == "overload")
+            assert {**UNPROTECTED, **named}.items() <= experiment.values_of(arm).items()
+        assert set(UNPROTECTED) <= experiment.switch_names(), "they are restored, too"
 
 
 def test_a_shorter_duration_keeps_the_proportion_of_phases():

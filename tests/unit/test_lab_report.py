@@ -15,6 +15,7 @@ from shop.lab.load import LoadSamples, merge_samples
 from shop.lab.next_steps import next_steps
 from shop.lab.report import figure_rows, render_report
 from shop.lab.result import parse_result
+from shop.lab.unprotected_store import UNPROTECTED
 
 WIDE_LETTER = 0.56
 """The mean width of a letter in the report's font, as a share of its size."""
@@ -133,6 +134,16 @@ def test_report_begins_with_the_figure_and_ends_with_advice():
     assert page.index("9.00</p>") < page.index("9.00 times quicker; claimed at least 2: yes.") < page.index("<table>")
     assert "Look at the median." in page
     assert "bin/shop switch set cache.shared off" in page
+
+
+def test_report_says_whether_the_store_protected_itself():
+    arms = [{**arm, "switches": {**arm["switches"], **UNPROTECTED}} for arm in result()["arms"]]
+    assert "in every arm: overload.shedding=off, overload.queue=fifo" in render_report(result(arms=arms))
+    arms[0]["switches"]["overload.queue"] = "codel"
+    page = render_report(result(arms=arms))
+    assert "in every arm: overload.shedding=off<" in page
+    assert "overload.queue=codel" in page
+    assert "in every arm" not in render_report(result()), "an earlier run does not say it"
 
 
 def test_no_chart_is_shown_twice():
