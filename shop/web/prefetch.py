@@ -14,10 +14,10 @@ Source: the HTML Standard, "Speculative loading" (the rules, their header, ``eag
 (``Sec-Purpose``); RFC 9111, 3.2 (updating stored headers).
 """
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from shop.patterns.observability.request_record import PREFETCH, USE
+from shop.patterns.overload.speculative_request import is_prefetch_purpose
 from shop.web.http_caching import Headers
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 RULES_FILE = "prefetch/product-links.speculationrules"
 """Below the static files. The Content-Security-Policy refuses rules inside a page."""
 RULES_HEADER = "Speculation-Rules"
-PURPOSE_HEADER = "Sec-Purpose"
 _PURPOSE_VARIABLE = "HTTP_SEC_PURPOSE"
 _PAGES = "text/html"
 
@@ -50,24 +49,6 @@ class PrefetchRules:
         return f"{body_digest}-{PREFETCH}" if self.headers(content_type) else body_digest
 
 
-def is_prefetch(headers: Iterable[tuple[str, str]]) -> bool:
-    """Return whether a request was sent ahead of a click.
-
-    Args:
-        headers: pairs of name and value, as a server reads them; names in any case.
-    """
-    return any(name.lower() == PURPOSE_HEADER.lower() and is_prefetch_purpose(value) for name, value in headers)
-
-
 def request_purpose(environ: "WSGIEnvironment") -> str:
     """Return the purpose of a request, as its record has it: ``prefetch``, or ``use`` for every other one."""
     return PREFETCH if is_prefetch_purpose(environ.get(_PURPOSE_VARIABLE, "")) else USE
-
-
-def is_prefetch_purpose(value: str) -> bool:
-    """Return whether a value of ``Sec-Purpose`` means a prefetch, also one for a prerendered page.
-
-    Args:
-        value: a token, and parameters after semicolons (``prefetch;prerender``).
-    """
-    return value.partition(";")[0].strip().lower() == PREFETCH

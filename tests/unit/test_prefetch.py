@@ -7,26 +7,25 @@ import pytest
 from shop.patterns.edge.access_log import LoggedResponse
 from shop.patterns.observability.metrics import ProcessMetrics
 from shop.patterns.observability.request_record import PREFETCH, USE, RequestRecord
-from shop.web.prefetch import RULES_FILE, PrefetchRules, is_prefetch, request_purpose
+from shop.patterns.overload.request_priority import RequestPriority, classify
+from shop.web.prefetch import RULES_FILE, PrefetchRules, request_purpose
 from shop.web.public_answers import HTML, JSON
 from shop.web.static_publishing import STATIC
 
 
 @pytest.mark.parametrize("value", ["prefetch", "prefetch;prerender", "prefetch; anonymous-client-ip", " Prefetch "])
 def test_each_form_of_the_purpose_means_a_prefetch(value):
-    assert is_prefetch([("ACCEPT", "text/html"), ("SEC-PURPOSE", value)])
-    assert is_prefetch([("Sec-Purpose", value)])
     assert request_purpose({"HTTP_SEC_PURPOSE": value}) == PREFETCH
+    assert classify(f"GET /p/mug HTTP/1.1\r\nSEC-PURPOSE:{value}\r\n\r\n".encode()) == RequestPriority.SPECULATIVE
 
 
 @pytest.mark.parametrize("value", ["", "prefetched", "preview", "prerender", "x;prefetch"])
 def test_other_purposes_are_no_prefetch(value):
-    assert not is_prefetch([("Sec-Purpose", value), ("Purpose", "prefetch")])
-    assert request_purpose({"HTTP_SEC_PURPOSE": value}) == USE
+    assert request_purpose({"HTTP_SEC_PURPOSE": value, "HTTP_PURPOSE": "prefetch"}) == USE
+    assert classify(f"GET /p/mug HTTP/1.1\r\nSec-Purpose: {value}\r\n\r\n".encode()) == RequestPriority.BROWSE
 
 
 def test_request_without_a_purpose_is_no_prefetch():
-    assert not is_prefetch([])
     assert request_purpose({}) == USE
 
 

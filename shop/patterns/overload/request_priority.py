@@ -13,6 +13,8 @@ Source: Google, "Site Reliability Engineering", ch. 21, "Handling Overload" (cri
 import re
 from enum import IntEnum
 
+from shop.patterns.overload.speculative_request import is_prefetch_purpose
+
 
 class RequestPriority(IntEnum):
     """The classes, the most important one first."""
@@ -45,9 +47,8 @@ _PATHS = (
         re.compile(rb"(?:/api/v1)?/cart(?:/|$)"),
     ),
 )
-_SPECULATIVE = re.compile(
-    rb"\r\n(?:sec-purpose[ \t]*:[^\r\n]*\bprefetch\b|user-agent[ \t]*:[^\r\n]*(?:bot\b|crawler|spider))", re.IGNORECASE
-)
+_PURPOSE = re.compile(rb"\r\nsec-purpose[ \t]*:([^\r\n]*)", re.IGNORECASE)
+_CRAWLER = re.compile(rb"\r\nuser-agent[ \t]*:[^\r\n]*(?:bot\b|crawler|spider)", re.IGNORECASE)
 _SIGNED_IN = re.compile(
     rb"\r\n(?:authorization[ \t]*:|cookie[ \t]*:(?:[^\r\n]*[; \t])?(?:__Host-)?account=)", re.IGNORECASE
 )
@@ -64,6 +65,7 @@ def classify(head: bytes) -> RequestPriority:
     for priority, paths in _PATHS:
         if paths.match(path):
             return priority
-    if _SPECULATIVE.search(head):
+    purpose = _PURPOSE.search(head)
+    if (purpose and is_prefetch_purpose(purpose[1].decode("latin-1"))) or _CRAWLER.search(head):
         return RequestPriority.SPECULATIVE
     return RequestPriority.SIGNED_IN if _SIGNED_IN.search(head) else RequestPriority.BROWSE
