@@ -36,6 +36,8 @@ import httpx
 import psutil
 from arms import interleaved
 
+from shop.lab.drivers.overload import wait_until_drained
+from shop.lab.store_client import StoreClient
 from shop.settings import PROJECT_ROOT
 from shop.stack.program import free_port
 
@@ -62,8 +64,7 @@ DETAILS = {
 QUIET_RPS, QUIET_S = 4.0, 10.0
 STEP, STEP_S = 1.25, 4.0
 REFUSALS_S = 5.0
-SETTLE_S = 1.5
-"""Every process follows a switch within a second; afterwards a queue empties."""
+LEAD_S, MOST_LEADS = 1.0, 10
 GOODPUT, SLOWER, CHECKOUTS, PRICE = 0.9, 3.0, 0.95, 1 / 40
 
 
@@ -118,8 +119,8 @@ class PinnedStore:
         items = self.client.get("/api/v1/products?in_stock=true&limit=50").json()["items"]
         self.slugs = [item["slug"] for item in items]
         self._fill_stock()
-        for name, value in UNCACHED.items():
-            self.set_switch(name, value)
+        self.lab = StoreClient(self.url)
+        self.set_switches(UNCACHED)
 
     def shop(self, *words: str) -> str:
         """Run a `shop` command; return its output."""
@@ -131,9 +132,11 @@ class PinnedStore:
             raise SystemExit(done.stdout + done.stderr)
         return done.stdout
 
-    def set_switch(self, name: str, value: str) -> None:
-        """Set a switch."""
-        self.client.put(f"/api/v1/switches/{name}", json={"value": value}).raise_for_status()
+    def set_switches(self, values: Mapping[str, str]) -> None:
+        """Set switches, and wait until every web process applies them."""
+        for name, value in values.items():
+            self.lab.set_switch(name, value)
+        self.lab.wait_applied()
 
     def processor_s(self) -> float:
         """Return the processor seconds of all its processes so far."""
@@ -240,13 +243,23 @@ def price_of_a_refusal(store: PinnedStore, rate: float) -> tuple[float, float]:
     answers = asyncio.run(offer(store, QUIET_RPS, QUIET_S)).count("ok")
     answer_s = (store.processor_s() - began_s - idle_s * QUIET_S) / answers
     store.shop("fault", "set", "database", "hang")
-    time.sleep(3 * PATIENCE_S)  # the limits learn that requests hang
+    _hang_until_refused(store, rate)
     began_s = store.processor_s()
     refusals = asyncio.run(offer(store, rate, REFUSALS_S)).count("refused")
     refusal_s = (store.processor_s() - began_s - idle_s * REFUSALS_S) / max(1, refusals)
     store.shop("fault", "clear")
-    time.sleep(3 * PATIENCE_S)
+    store.lab.wait_ready()
+    wait_until_drained(store.lab)
     return answer_s * 1000, refusal_s * 1000
+
+
+def _hang_until_refused(store: PinnedStore, rate: float) -> None:
+    """Offer requests until every thread hangs, the queue is full, and each further request is refused."""
+    for _ in range(MOST_LEADS):
+        load = asyncio.run(offer(store, rate, LEAD_S))
+        if load.count("refused") > load.count("gave up"):
+            return
+    raise SystemExit("The store does not refuse while the database hangs.")
 
 
 def _processor_share(store: PinnedStore) -> float:
@@ -281,16 +294,12 @@ def _measure(store: PinnedStore, rounds: int, seconds: float, multiple: float) -
     loads: dict[str, list[OfferedLoad]] = {name: [] for name in ARMS}
 
     def measure(name: str) -> float:
-        for switch, value in {"overload.shedding": "gradient", "overload.queue": "codel"}.items():
-            store.set_switch(switch, value)
-        time.sleep(SETTLE_S)
+        store.set_switches(ARMS[DEFAULT])
         carts = [store.cart() for _ in range(round(2 * CHECKOUT_SHARE * rate * seconds))]
-        for switch, value in ARMS[name].items():
-            store.set_switch(switch, value)
-        time.sleep(SETTLE_S)
+        store.set_switches(ARMS[name])
         load = asyncio.run(offer(store, rate, seconds, carts))
         loads[name].append(load)
-        time.sleep(2 * PATIENCE_S)
+        wait_until_drained(store.lab)
         return load.goodput
 
     interleaved({name: lambda name=name: measure(name) for name in ARMS}, rounds)  # type: ignore[misc]
