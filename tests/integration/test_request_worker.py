@@ -149,6 +149,20 @@ def test_refusal_is_complete_and_keeps_the_connection(web, fifo):
         connection.close()
 
 
+def test_client_that_hangs_up_takes_no_place_in_the_queue(web, fifo):
+    before = refusals(web, "browse", "full")
+    with busy_threads(web) as clients:
+        with ExitStack() as leavers:
+            for _ in range(LENGTH):
+                leavers.enter_context(closing(socket.create_connection(("127.0.0.1", web.settings.port), timeout=2)))
+            assert httpx.get(f"{web.url}/livez", timeout=2).status_code == 200  # by now, all are accepted
+        assert httpx.get(f"{web.url}/livez", timeout=2).status_code == 200  # and now, all are gone
+        clients.send(LENGTH // 2, STOCK)
+        until(lambda: metric(web, "shop_overload_waiting") == LENGTH // 2)
+        assert refusals(web, "browse", "full") == before
+    assert clients.statuses == {404: 2 + LENGTH // 2}
+
+
 def test_request_of_unknown_length_is_refused_and_closed(web, fifo):
     with busy_threads(web) as clients:
         clients.send(LENGTH // 2, STOCK)

@@ -1,6 +1,11 @@
-import pytest
+import selectors
+import socket
+from contextlib import ExitStack
 
-from shop.web.probe_worker import probe_path
+import pytest
+from gunicorn.config import Config
+
+from shop.web.probe_worker import ACCEPTS_A_ROUND, ProbeAnsweringWorker, probe_path
 
 
 @pytest.mark.parametrize(
@@ -33,3 +38,32 @@ def test_complete_probe_requests_are_recognised(head, path):
 )
 def test_other_requests_go_to_the_request_threads(head):
     assert probe_path(head) is None
+
+
+@pytest.fixture
+def idle_worker():
+    """A worker that serves nothing yet: the test calls its loop's methods."""
+    worker = ProbeAnsweringWorker(0, 0, [], None, 30, Config(), None)
+    worker.poller = selectors.DefaultSelector()
+    yield worker
+    for connection in worker.pending_conns:
+        connection.close()
+    worker.poller.close()
+    worker.tmp.close()
+
+
+def test_one_round_accepts_a_burst_up_to_its_bound(idle_worker):
+    with ExitStack() as opened:
+        listener = opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=64))
+        listener.setblocking(False)
+        for _ in range(2 * ACCEPTS_A_ROUND):
+            opened.enter_context(socket.create_connection(listener.getsockname()))
+        idle_worker.accept(listener)
+        assert idle_worker.nr_conns == len(idle_worker.pending_conns) == ACCEPTS_A_ROUND > 1
+        idle_worker.worker_connections = ACCEPTS_A_ROUND + 3
+        idle_worker.accept(listener)
+        assert idle_worker.nr_conns == idle_worker.worker_connections
+        idle_worker.worker_connections = 3 * ACCEPTS_A_ROUND
+        for _ in range(2):
+            idle_worker.accept(listener)
+        assert idle_worker.nr_conns == 2 * ACCEPTS_A_ROUND, "and no more than there are"
