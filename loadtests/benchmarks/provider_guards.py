@@ -9,12 +9,14 @@ cost of a call for the store (time that a thread is held) and for the provider (
 
 import argparse
 import os
+import signal
 import subprocess
 import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,29 +72,32 @@ def main() -> None:
     seconds = parser.parse_args().seconds
     with tempfile.TemporaryDirectory(prefix="shop-guards-") as home:
         settings = _settings(Path(home))
-        program = http_servers.payments(settings, int(str(settings.payments_url).rsplit(":", 1)[1]))
-        with (Path(home) / "output").open("wb") as log:
-            process = subprocess.Popen(program.argv, env={**os.environ, **program.env}, stdout=log, stderr=log)
-        try:
-            while not program.healthy():
-                time.sleep(0.05)
-            _measure(settings, seconds)
-        finally:
-            process.terminate()
-            process.wait(10)
+        for mechanism, fault, behaviour in ROWS:
+            print(f"{mechanism}: {fault}")
+            for enabled in (True, False):
+                with _simulator(settings, behaviour):
+                    row = _drive(settings, mechanism, enabled=enabled, seconds=seconds).row()
+                print(f"  {'on' if enabled else 'off':<3}", row)
 
 
-def _measure(settings: Settings, seconds: float) -> None:
-    for mechanism, fault, behaviour in ROWS:
-        print(f"{mechanism}: {fault}")
-        admin = httpx.Client(headers={"Authorization": f"Bearer {settings.payments_api_key}"})
-        admin.patch(f"{settings.payments_url}/admin/settings", json=behaviour).raise_for_status()
-        for enabled in (True, False):
-            print(
-                f"  {'on' if enabled else 'off':<3}",
-                _drive(settings, mechanism, enabled=enabled, seconds=seconds).row(),
-            )
-        admin.delete(f"{settings.payments_url}/admin/settings").raise_for_status()
+@contextmanager
+def _simulator(settings: Settings, behaviour: Mapping[str, object]) -> Iterator[None]:
+    """Run a provider with a fault for one arm: in the next arm, calls that timed out would still hold its threads."""
+    program = http_servers.payments(settings, int(str(settings.payments_url).rsplit(":", 1)[1]))
+    with (settings.var_dir / "output").open("ab") as log:
+        process = subprocess.Popen(
+            program.argv, env={**os.environ, **program.env}, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        while not program.healthy():
+            time.sleep(0.05)
+        with httpx.Client(headers={"Authorization": f"Bearer {settings.payments_api_key}"}) as admin:
+            admin.delete(f"{settings.payments_url}/admin/settings").raise_for_status()  # those of the last arm
+            admin.patch(f"{settings.payments_url}/admin/settings", json=behaviour).raise_for_status()
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)  # it would wait for its calls
+        process.wait()
 
 
 def _drive(settings: Settings, mechanism: str, *, enabled: bool, seconds: float) -> ArmResult:
