@@ -61,6 +61,16 @@ def test_lab_shows_request_id_and_copies_it(page: Page, width: int):
     assert page.evaluate(OUT_OF_SIGHT, ".table__id") == []
 
 
+@pytest.mark.parametrize("width", [PHONE, 1280])
+def test_each_cell_of_a_hundred_requests_is_in_sight(page: Page, width: int):
+    for number in range(100):
+        page.request.get(f"/search?q=a-rather-long-word-for-a-phone-{number}")
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto("/lab/requests")
+    expect(page.locator(".table--stacked tbody tr")).to_have_count(100)
+    assert page.evaluate(OUT_OF_SIGHT, ".table--stacked td") == []
+
+
 def test_staff_order_list_on_phone_shows_status_and_next_step(page: Page):
     sign_in(page, "admin@shop.test")
     page.set_viewport_size({"width": PHONE, "height": 900})
