@@ -1,10 +1,12 @@
 """One command that flips a switch under Locust's visitors and compares both values, with exact percentiles.
 
     .venv/bin/python loadtests/flip_and_compare.py cache.shared off on [--users N] [--seconds S] [--with NAME=VALUE]
+        [--page FILE]
 
 The visitors of ``locustfile.py`` use the running store of this checkout all the time. Meanwhile the switch takes both
 values in turn: first, second, second, first. The first seconds after each flip are not measured. At the end, and after
-Ctrl-C or kill -9, every switch has its earlier value; no experiment can run at the same time.
+Ctrl-C or kill -9, every switch has its earlier value; no experiment can run at the same time. ``--page`` puts the table
+into a page of the documentation.
 """
 
 import argparse
@@ -15,13 +17,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from recording.arm_comparison import IN_FRONT, ArmComparison, MeasuredWindow, arm_order, compare_arms, comparison_table
+from recording.page_block import fenced, replace_block
 from recording.request_log import read_requests
 
 from shop.errors import ConfigurationError, InvalidFields, ServiceUnavailable
+from shop.lab.machine import describe_machine
 from shop.lab.progress_file import show_progress
 from shop.lab.saved_state import ExperimentInterrupted, restore_afterwards
 from shop.lab.store_client import StoreClient
@@ -70,13 +76,14 @@ class ComparisonOptions:
 
 def main() -> int:
     """Flip, load, compare, print; return the exit code."""
-    options, url, as_json = _parse_options()
-    say: Callable[[str], None] = (lambda text: None) if as_json else print
+    options, given = _parse_options()
+    say: Callable[[str], None] = (lambda text: None) if given.json else print
     settings = load_settings()
     try:
-        with closing(StoreClient(url or web_url(settings))) as store:
+        with closing(StoreClient(given.url or web_url(settings))) as store:
             store.check_ready()
             say(_announcement(options, store.base_url))
+            size = store.size()
             comparison = run(store, settings.var_dir / "lab", options, say)
     except (ConfigurationError, ServiceUnavailable) as error:
         print(f"flip_and_compare: {error}", file=sys.stderr)
@@ -84,7 +91,9 @@ def main() -> int:
     except ExperimentInterrupted as stop:
         print("flip_and_compare: interrupted; every switch has its earlier value.", file=sys.stderr)
         return SIGNAL_EXIT + stop.number
-    print(json.dumps(comparison.as_json(), indent=1) if as_json else f"\n{comparison_table(comparison)}")
+    if given.page:
+        replace_block(given.page, "flip-and-compare", f"{fenced(comparison_table(comparison))}\n\n{_origin(size)}")
+    print(json.dumps(comparison.as_json(), indent=1) if given.json else f"\n{comparison_table(comparison)}")
     say("\nOne comparison claims nothing: `bin/shop lab list` names the experiments that judge a pattern.")
     return 0
 
@@ -187,8 +196,18 @@ def _announcement(options: ComparisonOptions, url: str) -> str:
     return "\n".join(lines)
 
 
-def _parse_options() -> tuple[ComparisonOptions, str | None, bool]:
-    """Return the options, the address of the store if it was given, and whether to print JSON; exit on a bad option."""
+def _origin(size: Mapping[str, int]) -> str:
+    machine = describe_machine()
+    day = f"{datetime.now(UTC):%Y-%m-%d}"
+    return (
+        f"Measured on {day} with {size['products']:,} products; store, servers, Locust and other work\n"
+        f"shared {machine['cpus']} cores ({machine['architecture']}, {machine['system'].split()[0]}, "
+        f"Python {machine['python']}, Locust {version('locust')})."
+    )
+
+
+def _parse_options() -> tuple[ComparisonOptions, argparse.Namespace]:
+    """Return the options of the comparison, and the whole command line; exit on a bad option."""
     parser = argparse.ArgumentParser(description="Flip a switch under Locust's visitors, and compare both values.")
     parser.add_argument("switch", help="as in `bin/shop switch list`")
     parser.add_argument("first", help="the value of the first column")
@@ -202,6 +221,7 @@ def _parse_options() -> tuple[ComparisonOptions, str | None, bool]:
     parser.add_argument("--visitors", nargs="+", default=[], choices=("Browser", "Shopper", "Buyer"))
     parser.add_argument("--url", help="address of the store  [default: the running stack]")
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+    parser.add_argument("--page", type=Path, help="put the table into this page, too")
     given = parser.parse_args()
     held = dict.fromkeys(IN_FRONT.get(given.switch, ()), "off")
     held |= {name: value for name, _, value in (text.partition("=") for text in given.held)}
@@ -226,7 +246,7 @@ def _parse_options() -> tuple[ComparisonOptions, str | None, bool]:
         held,
         given.visitors,
     )
-    return options, given.url, given.json
+    return options, given
 
 
 if __name__ == "__main__":

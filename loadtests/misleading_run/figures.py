@@ -43,12 +43,17 @@ class MisleadingWay:
 
 def way_table(way: MisleadingWay) -> str:
     """Return a way as a table of at most 80 columns, with what to use instead."""
+    return "\n".join([figures_table(way), *way.instead])
+
+
+def figures_table(way: MisleadingWay) -> str:
+    """Return the figures of a way as a table of at most 80 columns."""
     head = f"{way.title:<{LABEL}}{'Locust':>{CELL}}{way.measured_by:>{CELL}}"
     rows = [
         f"{one.label:<{LABEL}}{_show(one.locust, one.unit):>{CELL}}{_show(one.actual, one.unit):>{CELL}}"
         for one in way.figures
     ]
-    return "\n".join([head, *rows, *way.instead])
+    return "\n".join([head, *rows])
 
 
 def _show(value: float, unit: str) -> str:
