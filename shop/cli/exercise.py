@@ -107,7 +107,7 @@ def start(n: str, url: str | None) -> None:
         click.echo(f"Watch  bin/shop switch set {slot.switch} attempt   (your code in the running store)")
 
 
-@exercise.command()
+@exercise.command(context_settings={"ignore_unknown_options": True})  # a negative number is no option
 @click.argument("n")
 @click.argument("value", nargs=-1, required=True)
 def predict(n: str, value: tuple[str, ...]) -> None:

@@ -256,8 +256,20 @@ def _announce(plan: StackPlan, console: StackConsole, seconds: float) -> None:
     if plan.settings.is_lab:
         console.say(f"log in as {SHOPPER.email} or {ADMIN.email}, password {DEMO_PASSWORD}")
     console.say(f"Ctrl-C stops everything, the data stays; the servers' own lines are in {plan.settings.log_dir}")
-    command = "bin/shop lab demo" if plan.settings.is_lab else "bin/shop status"
-    console.say(f"type in a second terminal: cd {shlex.quote(str(PROJECT_ROOT))} && {command}")
+    console.say(f"type in a second terminal: {second_terminal_command(plan.settings)}")
+
+
+def second_terminal_command(settings: Settings) -> str:
+    """Return what to type in a second terminal; the pages' ``curl`` commands read another port than the default there.
+
+    Args:
+        settings: of the running stack.
+    """
+    words = [f"cd {shlex.quote(str(PROJECT_ROOT))}"]
+    if settings.port != Settings.model_fields["port"].default:
+        words.append(f"export SHOP_PORT={settings.port}")
+    words.append("bin/shop lab demo" if settings.is_lab else "bin/shop status")
+    return " && ".join(words)
 
 
 def _edge_warning(settings: Settings) -> str | None:

@@ -236,6 +236,7 @@ def test_grader_version_follows_checks_and_code():
         (("predict", "1", "many"), "'many' is not a number"),
         (("predict", "1", "101"), "out of range"),
         (("predict", "1", "nan"), "out of range"),
+        (("predict", "1", "-5"), "-5 is out of range"),
         (("check",), "Missing argument"),
         (("new", "Hot_Keys"), "use lower-case words with hyphens"),
         (("new", "ttl-jitter"), "04-ttl-jitter exists already"),
