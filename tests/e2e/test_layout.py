@@ -71,6 +71,13 @@ def test_each_cell_of_a_hundred_requests_is_in_sight(page: Page, width: int):
     assert page.evaluate(OUT_OF_SIGHT, ".table--stacked td") == []
 
 
+def test_each_cell_of_an_exercise_is_in_sight_on_phone(page: Page):
+    page.set_viewport_size({"width": PHONE, "height": 900})
+    page.goto("/lab/exercises")
+    assert page.locator(".table--stacked tbody tr").count() > 40
+    assert page.evaluate(OUT_OF_SIGHT, ".table--stacked :is(th[scope=row], td)") == []
+
+
 def test_staff_order_list_on_phone_shows_status_and_next_step(page: Page):
     sign_in(page, "admin@shop.test")
     page.set_viewport_size({"width": PHONE, "height": 900})
