@@ -200,7 +200,10 @@ class ProbeAnsweringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is u
 
     def _waits_for_the_rest(self, conn: LingeringConnection, head: bytes) -> bool:
         """Let a request whose bytes are not all there wait outside the threads; return whether it does."""
-        arrived, awaited = conn.arrived_bytes(), awaited_bytes(head)
+        awaited = awaited_bytes(head)
+        if not awaited and not conn.awaited_bytes:
+            return False
+        arrived = conn.arrived_bytes()
         if arrived >= awaited or arrived < conn.awaited_bytes:  # all there, or the client has hung up
             if conn.awaited_bytes:
                 conn.await_bytes(0)

@@ -19,13 +19,17 @@ from selectors import EVENT_READ
 
 from shop.patterns.overload import RequestQueue, WaitingRequest, classify
 from shop.patterns.overload.request_queue import RefusalReason
+from shop.patterns.resilience import deadlines
 from shop.web.probe_worker import CONTENT_LENGTH, HAS_BODY, LingeringConnection, ProbeAnsweringWorker
 
 MEASURE_EVERY_S = 0.25
+NOTIFY_EVERY_S = 0.5
+"""A write to a file; gunicorn's limit for it is ``timeout``."""
 CLOSES = re.compile(
     rb"\r\n(?:connection[ \t]*:[^\r\n]*\bclose\b|transfer-encoding[ \t]*:|expect[ \t]*:)", re.IGNORECASE
 )
 PATH = re.compile(rb"[A-Z]+ ([^ ?]*)[^ ]* HTTP/1\.1\r\n")
+EDGE_ASKED = re.compile(rb"\r\nx-edge-asked:[ \t]*([0-9.]{1,20})\r\n", re.IGNORECASE)
 REQUEST_ID = re.compile(rb"\r\nx-request-id[ \t]*:[ \t]*([A-Za-z0-9._-]{8,128})[ \t]*\r\n", re.IGNORECASE)
 
 Served = WaitingRequest[LingeringConnection]
@@ -51,6 +55,19 @@ def request_bytes(head: bytes) -> int | None:
         body = int(lengths[0])
     whole = end + 2 + body
     return whole if whole <= len(head) else None
+
+
+def waited_before(head: bytes) -> float:
+    """Return the seconds that a request has waited since the edge took it; 0 if it did not come through the edge.
+
+    Under overload it waits for this loop, which shares the interpreter with the request threads. A client that writes
+    the header itself can only make its own request look late.
+
+    Args:
+        head: the first bytes of a connection.
+    """
+    asked = EDGE_ASKED.search(head)
+    return deadlines.waited(asked[1].decode(), time.time()) if asked else 0.0
 
 
 class HandledRequest:
@@ -111,14 +128,21 @@ class QueueingWorker(ProbeAnsweringWorker):
         """Return the request threads."""
         self._queue: RequestQueue[LingeringConnection] = RequestQueue(time.monotonic)
         self._snapshot: object = None
-        self._measured_at = 0.0
+        self._measured_at = self._notified_at = 0.0
         return RequestThreads(self.cfg.threads, self._queue, self._serve, self._late)
+
+    def notify(self) -> None:
+        """Tell gunicorn's parent now and then, and not in every round of the loop, that the loop runs."""
+        now = time.monotonic()
+        if now - self._notified_at > NOTIFY_EVERY_S:
+            self._notified_at = now
+            super().notify()
 
     def enqueue_page(self, conn: LingeringConnection, head: bytes) -> None:
         """Let a request wait for a thread, or refuse it."""
-        refused = self._queue.offer(conn, classify(head))
+        refused = self._queue.offer(conn, classify(head), waited_before(head))
         if refused is not None:
-            self._refuse(refused, "full")
+            self._refuse(refused, "full", head if refused.work is conn else None)
 
     def murder_pending(self) -> None:
         """Follow the switches, and give up requests that have waited for too long."""
@@ -146,12 +170,13 @@ class QueueingWorker(ProbeAnsweringWorker):
     def _late(self, request: Served) -> None:
         self.method_queue.defer(self._refuse, request, "waited")
 
-    def _refuse(self, request: Served, reason: RefusalReason) -> None:
+    def _refuse(self, request: Served, reason: RefusalReason, head: bytes | None = None) -> None:
         from shop.web.protocol_refusals import overload_response  # here: gunicorn's parent imports this module
 
         conn = request.work
-        has_read_ahead = conn.parser is not None and conn.parser.unreader.buf.getvalue()
-        head = b"" if has_read_ahead else conn.first_bytes() or b""
+        if head is None:
+            has_read_ahead = conn.parser is not None and conn.parser.unreader.buf.getvalue()
+            head = b"" if has_read_ahead else conn.first_bytes() or b""
         length = request_bytes(head) if self.alive else None
         path, request_id = PATH.match(head), REQUEST_ID.search(head)
         response = overload_response(

@@ -13,6 +13,7 @@ Source: Maurer, "Fail at Scale", ACM Queue 13(8), 2015 (controlled delay for req
 Jacobson, "Controlled Delay Active Queue Management", RFC 8289.
 """
 
+import math
 from typing import Protocol
 
 INTERVAL_S = 1.0
@@ -35,6 +36,14 @@ class QueueDiscipline(Protocol):
 
     def patience_s(self, now: float) -> float:
         """Return the seconds that a request may have waited."""
+
+    def longest_queue(self, now: float, limit: int) -> float:
+        """Return how many requests may wait; a further one is refused when it arrives.
+
+        Args:
+            now: seconds.
+            limit: how many run at once.
+        """
 
 
 class FifoDiscipline:
@@ -60,6 +69,10 @@ class FifoDiscipline:
     def patience_s(self, now: float) -> float:
         """Return the longest wait."""
         return self._longest_wait_s
+
+    def longest_queue(self, now: float, limit: int) -> float:
+        """Return that the queue has no bound of its own."""
+        return math.inf
 
 
 class _StandingQueue(FifoDiscipline):
@@ -91,6 +104,10 @@ class CodelDiscipline(_StandingQueue):
     def patience_s(self, now: float) -> float:
         """Return the short time for a queue that stands."""
         return min(self._longest_wait_s, TARGET_S if self._stands(now) else INTERVAL_S)
+
+    def longest_queue(self, now: float, limit: int) -> float:
+        """Return as many as run at once, for a queue that stands: a further one would wait for too long."""
+        return limit if self._stands(now) else math.inf
 
 
 class AdaptiveLifoDiscipline(_StandingQueue):

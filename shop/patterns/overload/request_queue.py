@@ -6,9 +6,12 @@ Method: one queue before a thread is taken, bounded in length and in time. A req
 queue is full, or when its turn comes after its patience. With classes (``request_priority``), each class has a queue of
 its own; the best class is served first, and a lower one finds the queue full earlier. If the queue is full of others,
 a better request takes the place of the newest one of the lowest class. A checkout may wait to the longest time in any
-discipline: its client waits for an answer, and asking again costs more than the wait. Nor does it count against the
-limit of requests at once: it waits for the payments provider, and not for this machine. The same is true of a request
-that has run for a second: it waits for a lock or a server that hangs, and must not keep others from their thread.
+discipline: its client waits for an answer, and asking again costs more than the wait. Checkouts run beside the others,
+as many at once: they wait for the payments provider, and not only for this machine. A request that has run for a second
+counts no longer: it waits for a lock or a server that hangs, and must not keep others from their thread.
+A wait before this queue counts as well: under overload a request waits for the loop that puts it here, because the loop
+shares the interpreter with the request threads. So whoever is refused is refused early: then threads rest, and the loop
+catches up. A thread is woken only if it may take something; each needless one would delay the loop again.
 Switches: ``overload.shedding``, ``overload.queue``. Experiment: ``overload``.
 Source: Google, "Site Reliability Engineering", ch. 21 and 22; Netflix, "Prioritized Load Shedding" (2020).
 """
@@ -34,7 +37,9 @@ SHARES: Mapping[RequestPriority, float] = {
 }
 """Of the queue's length: a class is refused from here on."""
 PATIENT = frozenset({RequestPriority.CHECKOUT})
-"""Classes that may wait for the longest time, and run beside the limit."""
+"""Classes that may wait for the longest time, and have a limit of their own."""
+PATIENT_LIMIT = 2
+"""The lowest limit of the patient: a checkout also waits for the payments provider."""
 STUCK_S = 1.0
 """Seconds after which a running request does not count against the limit any more."""
 
@@ -97,7 +102,8 @@ class RequestQueue(Generic[Work]):
         self._changed = threading.Condition()
         self._queues: dict[RequestPriority, deque[WaitingRequest[Work]]] = {one: deque() for one in RequestPriority}
         self._waiting = 0
-        self._started_at: dict[int, float] = {}  # by the request's identity; what runs and counts against the limit
+        self._started_at: dict[bool, dict[int, float]] = {False: {}, True: {}}  # of patient ones; by identity
+        self._watchers = 0  # threads that wake by themselves when a running request is stuck
         self._is_closed = False
 
     @property
@@ -116,19 +122,28 @@ class RequestQueue(Generic[Work]):
             self._policy = policy
             self._changed.notify_all()
 
-    def offer(self, work: Work, priority: RequestPriority) -> WaitingRequest[Work] | None:
+    def offer(self, work: Work, priority: RequestPriority, age_s: float = 0.0) -> WaitingRequest[Work] | None:
         """Let a request wait.
 
+        Args:
+            work: returned with the request.
+            priority: its class.
+            age_s: seconds that it has waited before, in the backlog or for the loop.
+
         Returns:
-            The request that is refused because the queue is full: this one, or one of a lower class. ``None`` if none
-            is.
+            The request that is refused because the queue is full or it came too late: this one, or one of a lower
+            class. ``None`` if none is.
         """
         now = self._clock()
         with self._changed:
             policy = self._policy
             if not policy.has_classes:
                 priority = RequestPriority.BROWSE
-            request = WaitingRequest(work, priority, now)
+            request = WaitingRequest(work, priority, now - age_s)
+            queue, rule = self._queues[priority], policy.rules[priority]
+            if age_s > rule.patience_s(now) or len(queue) >= rule.longest_queue(now, policy.limit.value):
+                rule.note_late(now)
+                return request
             room = policy.length * (SHARES[priority] if policy.has_classes else 1.0)
             refused = None
             if self._waiting and self._waiting >= room:
@@ -137,12 +152,12 @@ class RequestQueue(Generic[Work]):
                     return request
                 refused = self._queues[lowest].pop()
                 self._waiting -= 1
-            queue = self._queues[priority]
             if not queue:
-                policy.rules[priority].note_empty(now)
+                rule.note_empty(request.arrived_at)
             queue.append(request)
             self._waiting += 1
-            self._changed.notify()
+            if not self._is_full(now, priority in PATIENT) or not self._watchers:
+                self._changed.notify()
             return refused
 
     def take(self, late: Callable[[WaitingRequest[Work]], None]) -> WaitingRequest[Work] | None:
@@ -161,10 +176,14 @@ class RequestQueue(Generic[Work]):
                 now = self._clock()
                 request = self._next(now, late)
                 if request is not None:
-                    if request.priority not in PATIENT:
-                        self._started_at[id(request)] = now
+                    self._started_at[request.priority in PATIENT][id(request)] = now
+                    if self._waiting:
+                        self._changed.notify()
                     return request
-                self._changed.wait(self._until_stuck_s(now) if self._waiting else None)
+                timeout_s = self._until_stuck_s(now) if self._waiting else None
+                self._watchers += timeout_s is not None
+                self._changed.wait(timeout_s)
+                self._watchers -= timeout_s is not None
 
     def done(self, request: WaitingRequest[Work], service_s: float) -> None:
         """Note that a request has ended.
@@ -173,14 +192,11 @@ class RequestQueue(Generic[Work]):
             request: what :meth:`take` returned.
             service_s: seconds since then.
         """
-        if request.priority in PATIENT:
-            return
+        is_patient = request.priority in PATIENT
         with self._changed:
-            running = max(1, self._running(self._clock()))
-            self._policy.limit.observe(min(service_s, STUCK_S), running)
-            del self._started_at[id(request)]
-            if self._waiting:
-                self._changed.notify()
+            if not is_patient:
+                self._policy.limit.observe(min(service_s, STUCK_S), max(1, self._running(self._clock(), is_patient)))
+            del self._started_at[is_patient][id(request)]
 
     def expire(self, late: Callable[[WaitingRequest[Work]], None]) -> None:
         """Give up what has waited for its longest time while no thread came free; call it now and then."""
@@ -194,19 +210,24 @@ class RequestQueue(Generic[Work]):
             self._is_closed = True
             self._changed.notify_all()
 
-    def _running(self, now: float) -> int:
-        return sum(now - started_at < STUCK_S for started_at in self._started_at.values())
+    def _running(self, now: float, is_patient: bool) -> int:  # noqa: FBT001 - one of two
+        return sum(now - started_at < STUCK_S for started_at in self._started_at[is_patient].values())
+
+    def _is_full(self, now: float, is_patient: bool) -> bool:  # noqa: FBT001
+        limit = self._policy.limit.value
+        return self._running(now, is_patient) >= (max(PATIENT_LIMIT, limit) if is_patient else limit)
 
     def _until_stuck_s(self, now: float) -> float | None:
         """Return the seconds until a running request no longer counts; ``None`` if none counts."""
-        counted = [started_at for started_at in self._started_at.values() if now - started_at < STUCK_S]
+        started = (started_at for running in self._started_at.values() for started_at in running.values())
+        counted = [started_at for started_at in started if now - started_at < STUCK_S]
         return min(counted) + STUCK_S - now if counted else None
 
     def _next(self, now: float, late: Callable[[WaitingRequest[Work]], None]) -> WaitingRequest[Work] | None:
         self._drop_late(now, late)
-        is_full = self._running(now) >= self._policy.limit.value
+        is_full = {is_patient: self._is_full(now, is_patient) for is_patient in self._started_at}
         for priority, queue in self._queues.items():
-            if queue and not (is_full and priority not in PATIENT):
+            if queue and not is_full[priority in PATIENT]:
                 self._waiting -= 1
                 return queue.pop() if self._policy.rules[priority].serves_newest(now) else queue.popleft()
         return None
