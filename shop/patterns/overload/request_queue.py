@@ -38,8 +38,8 @@ SHARES: Mapping[RequestPriority, float] = {
 """Of the queue's length: a class is refused from here on."""
 PATIENT = frozenset({RequestPriority.CHECKOUT})
 """Classes that may wait for the longest time, and have a limit of their own."""
-PATIENT_LIMIT = 2
-"""The lowest limit of the patient: a checkout also waits for the payments provider."""
+PATIENT_LIMIT = 4
+"""The lowest limit of the patient, half the threads: they wait for the payments provider while others compute."""
 STUCK_S = 1.0
 """Seconds after which a running request does not count against the limit any more."""
 
