@@ -244,6 +244,7 @@ RULES: tuple[LimitRule, ...] = (
         "edge head line", "<=", "gunicorn request line + 2", "the application would refuse what the edge passes on"
     ),
     LimitRule("edge head line", "<=", "gunicorn field + 2", "the application would refuse what the edge passes on"),
+    LimitRule("2 x lanes of a client", "<=", "lanes", "one client could hold more than half of the threads"),
     LimitRule(
         "2 x edge requests of an address, production",
         "<=",

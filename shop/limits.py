@@ -172,6 +172,18 @@ LIMITS: Mapping[str, tuple[LimitEntry, ...]] = MappingProxyType(
             LimitEntry("SHOP_WEB_QUEUE_LENGTH", "requests of a process that wait for a thread", "requests"),
             LimitEntry("SHOP_WEB_QUEUE_WAIT_MS", "wait of a request for a thread", "ms"),
             LimitEntry(
+                "lanes",
+                "parts of a process's request threads, with `overload.lanes`",
+                "lanes",
+                "shop/patterns/overload/lanes.py LANES",
+            ),
+            LimitEntry(
+                "lanes of a client",
+                "lanes that one client may use with shuffle sharding",
+                "lanes",
+                "shop/patterns/overload/lanes.py LANES_OF_A_CLIENT",
+            ),
+            LimitEntry(
                 "gunicorn connections",
                 "open connections of a process",
                 "connections",

@@ -81,6 +81,8 @@ from shop.patterns.observability.logs import log_path
 from shop.patterns.observability.metrics import ProcessMetrics
 from shop.patterns.observability.resilience_metrics import ResilienceTelemetry
 from shop.patterns.overload import (
+    LANES_OF_A_CLIENT,
+    SHARED,
     AdaptiveLifoDiscipline,
     AdmissionPolicy,
     AimdLimit,
@@ -89,7 +91,9 @@ from shop.patterns.overload import (
     FifoDiscipline,
     FixedLimit,
     GradientLimit,
+    LanePlan,
     QueueDiscipline,
+    plan_lanes,
 )
 from shop.patterns.queue.inbox import ConsumerInbox
 from shop.patterns.rate_limiting import NoRateLimiter, RateLimiter
@@ -121,6 +125,13 @@ LIMITS: Mapping[str, Callable[[int], ConcurrencyLimit]] = MappingProxyType(
 )
 DISCIPLINES: Mapping[str, Callable[[float], QueueDiscipline]] = MappingProxyType(
     {"codel": CodelDiscipline, "fifo": FifoDiscipline, "adaptive-lifo": AdaptiveLifoDiscipline}
+)
+LANE_PLANS: Mapping[str, Callable[[int], LanePlan]] = MappingProxyType(
+    {
+        "shared": lambda threads: SHARED,
+        "sharded": lambda threads: plan_lanes(threads, 1),
+        "shuffle": lambda threads: plan_lanes(threads, LANES_OF_A_CLIENT),
+    }
 )
 PROJECTIONS: Mapping[str, type[OrderProjection]] = MappingProxyType(
     {"inline": InlineProjection, "async": AsyncProjection}
@@ -355,6 +366,7 @@ class ProcessRuntime:
             LIMITS[shedding](threads),
             DISCIPLINES[snapshot["overload.queue"]],
             has_classes=shedding != "off",
+            lanes=LANE_PLANS[snapshot["overload.lanes"]](threads),
         )
 
     def _payments(self, snapshot: SwitchSnapshot, seams: AttemptSeams) -> PaymentService:

@@ -26,6 +26,7 @@ CHAPTERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *(
                 "overload.shedding",
                 "overload.queue",
+                "overload.lanes",
                 "overload.rate_limit",
                 "cache.stale_if_error",
                 "orders.confirmation",

@@ -172,6 +172,12 @@ SWITCHES: Mapping[str, PatternSwitch] = MappingProxyType(
                 " everybody late.",
             ),
             PatternSwitch(
+                "overload.lanes",
+                ("shared", "sharded", "shuffle"),
+                "Which request threads a client may use: all; one lane of eight; or two of eight, which almost no other"
+                " client has both of. One client can hold its own lanes only.",
+            ),
+            PatternSwitch(
                 "observability.logs",
                 ("json", "off"),
                 "One JSON line per request, joined by the request id; off, nothing is written.",

@@ -17,7 +17,6 @@ RFC 4291, 2.5.4.
 """
 
 import hashlib
-import ipaddress
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
@@ -30,6 +29,7 @@ from shop.clock import Clock
 from shop.errors import TooManyRequests
 from shop.patterns.rate_limiting import RateDecision, RatePolicy
 from shop.settings import Settings
+from shop.web.client_address import address_client
 from shop.web.request_services import SERVICES_KEY
 
 if TYPE_CHECKING:
@@ -88,23 +88,6 @@ def policies_of(settings: Settings) -> Mapping[str, RatePolicy]:
         WRITES: settings.writes_per_minute,
     }
     return {name: RatePolicy(name, quota) for name, quota in quotas.items()}
-
-
-def address_client(address: str) -> str:
-    """Return the client of a request without a known token. Pure.
-
-    Args:
-        address: of the other end of the connection; a unix socket has none, and all its clients are one.
-    """
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return "address:none"
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is None:
-            return f"address:{ipaddress.IPv6Network((int(parsed) >> 64 << 64, 64))}"
-        parsed = parsed.ipv4_mapped
-    return f"address:{parsed}"
 
 
 def rate_headers(decision: RateDecision) -> Headers:

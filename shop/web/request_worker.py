@@ -5,8 +5,10 @@ arrival, and no way to refuse. A request that nobody awaits any more is served l
 Method: the worker's loop reads the first bytes of a request without removing them from the socket, finds its class and
 offers it to a :class:`RequestQueue`. A refused request is answered by the loop itself with a 503 response: it takes no
 thread and no Flask, and its connection stays open if the whole request is there to be removed. Probes have threads of
-their own (``probe_worker``) and are never refused.
-Switches: ``overload.shedding``, ``overload.queue``. Experiment: ``overload``.
+their own (``probe_worker``) and are never refused. If the threads are divided into lanes, the loop finds out who the
+client is: by its address, since a token that nobody has checked could be a new one for each request.
+Switches: ``overload.shedding``, ``overload.queue``, ``overload.lanes``. Experiments: ``overload``,
+``shuffle-sharding``.
 Source: Google, "Site Reliability Engineering", ch. 21; RFC 9110, 15.6.4 (503) and 10.2.3 (``Retry-After``).
 """
 
@@ -17,10 +19,13 @@ from collections.abc import Callable
 from functools import partial
 from selectors import EVENT_READ
 
-from shop.patterns.overload import RequestQueue, WaitingRequest, classify
+from shop.patterns.overload import SHARED, LanePlan, RequestQueue, WaitingRequest, classify
 from shop.patterns.overload.request_queue import RefusalReason
 from shop.patterns.resilience import deadlines
+from shop.settings import load_settings
+from shop.web.client_address import client_of_head
 from shop.web.probe_worker import CONTENT_LENGTH, HAS_BODY, LingeringConnection, ProbeAnsweringWorker
+from shop.web.trusted_proxy import proxy_check
 
 MEASURE_EVERY_S = 0.25
 NOTIFY_EVERY_S = 0.5
@@ -128,6 +133,8 @@ class QueueingWorker(ProbeAnsweringWorker):
         """Return the request threads."""
         self._queue: RequestQueue[LingeringConnection] = RequestQueue(time.monotonic)
         self._snapshot: object = None
+        self._lanes: LanePlan = SHARED
+        self._is_proxy = proxy_check(load_settings().trusted_proxies)
         self._measured_at = self._notified_at = 0.0
         return RequestThreads(self.cfg.threads, self._queue, self._serve, self._late)
 
@@ -140,7 +147,8 @@ class QueueingWorker(ProbeAnsweringWorker):
 
     def enqueue_page(self, conn: LingeringConnection, head: bytes) -> None:
         """Let a request wait for a thread, or refuse it."""
-        refused = self._queue.offer(conn, classify(head), waited_before(head))
+        lanes = self._lanes.deal(self._client(conn, head)) if self._lanes.is_divided else ()
+        refused = self._queue.offer(conn, classify(head), lanes, waited_before(head))
         if refused is not None:
             self._refuse(refused, "full", head if refused.work is conn else None)
 
@@ -151,12 +159,18 @@ class QueueingWorker(ProbeAnsweringWorker):
         snapshot = runtime.switch_poller.current()
         if snapshot is not self._snapshot:
             self._snapshot = snapshot
-            self._queue.apply(runtime.services().admission)
+            admission = runtime.services().admission
+            self._lanes = admission.lanes
+            self._queue.apply(admission)
         self._queue.expire(self._late)
         now = time.monotonic()
         if now - self._measured_at > MEASURE_EVERY_S:
             self._measured_at = now
-            runtime.metrics.overload.measure(self._queue.limit, self._queue.waiting)
+            runtime.metrics.overload.measure(self._queue.limit, self._queue.waiting, self._queue.full_lanes)
+
+    def _client(self, conn: LingeringConnection, head: bytes) -> str:
+        peer = conn.client[0] if isinstance(conn.client, tuple) else ""
+        return client_of_head(head, peer, self._is_proxy)
 
     def _serve(self, request: Served) -> None:
         """Serve a request in a thread of its own."""

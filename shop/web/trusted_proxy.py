@@ -6,7 +6,7 @@ anew, so there is one hop and one value to read. The edge passes ``Host`` on unc
 """
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,31 @@ FORWARDED_HEADERS = (
 )
 
 
+def proxy_check(proxies: str) -> Callable[[str], bool]:
+    """Return a function that tells whether an address is a trusted proxy's.
+
+    Args:
+        proxies: addresses or networks of the trusted proxies, separated by commas.
+
+    Raises:
+        ConfigurationError: one of them is no address and no network.
+    """
+    try:
+        networks = [ipaddress.ip_network(proxy.strip()) for proxy in proxies.split(",") if proxy.strip()]
+    except ValueError as error:
+        raise ConfigurationError(f"SHOP_TRUSTED_PROXIES: {error}; write addresses or networks.") from None
+
+    @lru_cache(maxsize=256)
+    def is_trusted(remote_address: str) -> bool:
+        try:
+            address = ipaddress.ip_address(remote_address)
+        except ValueError:
+            return False  # a unix socket has no IP address
+        return any(address in network for network in networks)
+
+    return is_trusted
+
+
 class TrustedProxyMiddleware:
     """WSGI middleware that accepts forwarded headers from trusted proxies and drops them from other clients.
 
@@ -44,20 +69,7 @@ class TrustedProxyMiddleware:
 
     def __init__(self, inner: "WSGIApplication", proxies: str) -> None:
         self._inner = inner
-        try:
-            networks = [ipaddress.ip_network(proxy.strip()) for proxy in proxies.split(",") if proxy.strip()]
-        except ValueError as error:
-            raise ConfigurationError(f"SHOP_TRUSTED_PROXIES: {error}; write addresses or networks.") from None
-
-        @lru_cache(maxsize=256)
-        def is_trusted(remote_address: str) -> bool:
-            try:
-                address = ipaddress.ip_address(remote_address)
-            except ValueError:
-                return False  # a unix socket has no IP address
-            return any(address in network for network in networks)
-
-        self._is_trusted = is_trusted
+        self._is_trusted = proxy_check(proxies)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""

@@ -186,6 +186,17 @@ def who_is_served_in_a_standing_queue(client, runtime):
     return queue.take(lambda request: None).work
 
 
+def requests_of_one_client_that_run_at_once(client, runtime):
+    admission = runtime.services().admission
+    queue = RequestQueue(MovingClock().monotonic, admission)
+    for number in range(runtime.settings.threads):
+        queue.offer(number, RequestPriority.BROWSE, admission.lanes.deal("one client"))
+    running = 0
+    while queue.poll(lambda request: None) is not None:
+        running += 1
+    return running
+
+
 MEASURES = {
     "cache.browser": bytes_sent_to_who_has_it_already,
     "cache.edge": seconds_at_the_edge,
@@ -206,6 +217,7 @@ MEASURES = {
     "overload.rate_limit": limit_told_with_a_write,
     "overload.shedding": limit_after_slow_requests,
     "overload.queue": who_is_served_in_a_standing_queue,
+    "overload.lanes": requests_of_one_client_that_run_at_once,
     "observability.logs": lines_a_request,
 }
 """For each switch, something that can be counted from outside and must differ between its values."""

@@ -147,10 +147,10 @@ def test_standing_codel_queue_refuses_at_the_door():
 
 def test_wait_before_the_queue_counts():
     queue, _ = make_queue(discipline=CodelDiscipline)
-    assert queue.offer("late", BROWSE, INTERVAL_S + 0.01).work == "late"
-    assert queue.offer("late, too", BROWSE, TARGET_S + 0.01).work == "late, too"
-    assert queue.offer("in time", BROWSE, TARGET_S - 0.01) is None
-    assert queue.offer("patient", CHECKOUT, INTERVAL_S) is None
+    assert queue.offer("late", BROWSE, age_s=INTERVAL_S + 0.01).work == "late"
+    assert queue.offer("late, too", BROWSE, age_s=TARGET_S + 0.01).work == "late, too"
+    assert queue.offer("in time", BROWSE, age_s=TARGET_S - 0.01) is None
+    assert queue.offer("patient", CHECKOUT, age_s=INTERVAL_S) is None
 
 
 def test_checkouts_have_a_limit_of_their_own():

@@ -4,6 +4,7 @@ import pytest
 
 from shop.patterns.rate_limiting import RateDecision, RatePolicy
 from shop.patterns.rate_limiting.limiter import whole_seconds
+from shop.web.client_address import address_client
 from shop.web.rate_limits import (
     LOG_INS,
     REGISTRATIONS,
@@ -12,7 +13,6 @@ from shop.web.rate_limits import (
     TOKENS,
     WRITES,
     SeenTokens,
-    address_client,
     policy_name,
     rate_headers,
 )

@@ -31,12 +31,19 @@ class OverloadMetrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
+        self._full_lanes = Gauge(
+            metric_names.OVERLOAD_FULL_LANES,
+            "Lanes of request threads without a free thread, in all processes together.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
 
     def count_refusal(self, priority: str, reason: str) -> None:
         """Count one refused request."""
         self._refused.labels(priority, reason).inc()
 
-    def measure(self, limit: int, waiting: int) -> None:
-        """Show the present limit and queue."""
+    def measure(self, limit: int, waiting: int, full_lanes: int) -> None:
+        """Show the present limit, queue and lanes."""
+        self._full_lanes.set(full_lanes)
         self._limit.set(limit)
         self._waiting.set(waiting)

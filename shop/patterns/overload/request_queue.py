@@ -12,7 +12,10 @@ counts no longer: it waits for a lock or a server that hangs, and must not keep 
 A wait before this queue counts as well: under overload a request waits for the loop that puts it here, because the loop
 shares the interpreter with the request threads. So whoever is refused is refused early: then threads rest, and the loop
 catches up. A thread is woken only if it may take something; each needless one would delay the loop again.
-Switches: ``overload.shedding``, ``overload.queue``. Experiment: ``overload``.
+If the threads are divided into lanes (``lanes``), each set of lanes has its own part of the queue, and its requests
+wait for a thread of these lanes only. A request that hangs keeps its lane's thread.
+Switches: ``overload.shedding``, ``overload.queue``, ``overload.lanes``. Experiments: ``overload``,
+``shuffle-sharding``.
 Source: Google, "Site Reliability Engineering", ch. 21 and 22; Netflix, "Prioritized Load Shedding" (2020).
 """
 
@@ -23,6 +26,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
 from shop.patterns.overload.concurrency_limit import ConcurrencyLimit, FixedLimit
+from shop.patterns.overload.lanes import SHARED, LaneNumbers, LaneOccupancy, LanePlan
 from shop.patterns.overload.queue_discipline import FifoDiscipline, QueueDiscipline
 from shop.patterns.overload.request_priority import RequestPriority
 
@@ -52,11 +56,15 @@ class WaitingRequest(Generic[Work]):
         work: what the caller put in.
         priority: its class.
         arrived_at: on the queue's clock, in seconds.
+        lanes: it may run in these; empty for any thread.
+        lane: the one it runs in.
     """
 
     work: Work
     priority: RequestPriority
     arrived_at: float
+    lanes: LaneNumbers = ()
+    lane: int | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,7 @@ class AdmissionPolicy:
         limit: how many run at once.
         discipline: makes the rule of one queue, from the longest wait.
         has_classes: whether requests differ.
+        lanes: how the threads are divided.
     """
 
     length: int
@@ -76,12 +85,17 @@ class AdmissionPolicy:
     limit: ConcurrencyLimit
     discipline: Callable[[float], QueueDiscipline] = FifoDiscipline
     has_classes: bool = True
-    rules: dict[RequestPriority, QueueDiscipline] = field(default_factory=dict, init=False)
+    lanes: LanePlan = SHARED
+    _rules: dict[tuple[RequestPriority, LaneNumbers], QueueDiscipline] = field(default_factory=dict, init=False)
 
-    def __post_init__(self) -> None:
-        for priority in RequestPriority:
+    def rule(self, priority: RequestPriority, lanes: LaneNumbers) -> QueueDiscipline:
+        """Return the rule of one queue: a lane that is stuck must not shorten the patience of another."""
+        rule = self._rules.get((priority, lanes))
+        if rule is None:
             patient = self.has_classes and priority in PATIENT
-            self.rules[priority] = (FifoDiscipline if patient else self.discipline)(self.longest_wait_s)
+            rule = (FifoDiscipline if patient else self.discipline)(self.longest_wait_s)
+            self._rules[priority, lanes] = rule
+        return rule
 
 
 UNLIMITED = AdmissionPolicy(1_000_000, float("inf"), FixedLimit(1_000_000), has_classes=False)
@@ -100,8 +114,10 @@ class RequestQueue(Generic[Work]):
         self._clock = clock
         self._policy = policy
         self._changed = threading.Condition()
-        self._queues: dict[RequestPriority, deque[WaitingRequest[Work]]] = {one: deque() for one in RequestPriority}
+        self._queues: dict[RequestPriority, dict[LaneNumbers, deque[WaitingRequest[Work]]]]
+        self._queues = {one: {} for one in RequestPriority}  # no queue is empty
         self._waiting = 0
+        self._occupancy = LaneOccupancy()
         self._started_at: dict[bool, dict[int, float]] = {False: {}, True: {}}  # of patient ones; by identity
         self._watchers = 0  # threads that wake by themselves when a running request is stuck
         self._is_closed = False
@@ -116,18 +132,27 @@ class RequestQueue(Generic[Work]):
         """Return how many requests may run at once."""
         return self._policy.limit.value
 
+    @property
+    def full_lanes(self) -> int:
+        """Return how many lanes have no free thread."""
+        plan = self._policy.lanes
+        return self._occupancy.count_full(plan.threads) if plan.is_divided else 0
+
     def apply(self, policy: AdmissionPolicy) -> None:
         """Follow new rules from now on."""
         with self._changed:
             self._policy = policy
             self._changed.notify_all()
 
-    def offer(self, work: Work, priority: RequestPriority, age_s: float = 0.0) -> WaitingRequest[Work] | None:
+    def offer(
+        self, work: Work, priority: RequestPriority, lanes: LaneNumbers = (), age_s: float = 0.0
+    ) -> WaitingRequest[Work] | None:
         """Let a request wait.
 
         Args:
             work: returned with the request.
             priority: its class.
+            lanes: the lanes of its client; empty for any thread.
             age_s: seconds that it has waited before, in the backlog or for the loop.
 
         Returns:
@@ -139,25 +164,23 @@ class RequestQueue(Generic[Work]):
             policy = self._policy
             if not policy.has_classes:
                 priority = RequestPriority.BROWSE
-            request = WaitingRequest(work, priority, now - age_s)
-            queue, rule = self._queues[priority], policy.rules[priority]
-            if age_s > rule.patience_s(now) or len(queue) >= rule.longest_queue(now, policy.limit.value):
+            request = WaitingRequest(work, priority, now - age_s, lanes)
+            rule, waiting = policy.rule(priority, lanes), len(self._queues[priority].get(lanes, ()))
+            if age_s > rule.patience_s(now) or waiting >= rule.longest_queue(now, policy.limit.value):
                 rule.note_late(now)
                 return request
             room = policy.length * (SHARES[priority] if policy.has_classes else 1.0)
             refused = None
-            if self._waiting and self._waiting >= room:
-                lowest = max((one for one in RequestPriority if self._queues[one]), default=priority)
-                if lowest <= priority:
-                    return request
-                refused = self._queues[lowest].pop()
-                self._waiting -= 1
-            if not queue:
-                rule.note_empty(request.arrived_at)
-            queue.append(request)
-            self._waiting += 1
-            if not self._is_full(now, priority in PATIENT) or not self._watchers:
-                self._changed.notify()
+            if lanes and self._is_full(room * policy.lanes.share, self._waiting_for(lanes)):
+                refused = self._give_up(priority, lanes)
+            elif self._is_full(room, self._waiting):
+                refused = self._give_up(priority)
+            else:
+                self._append(request, now)
+                return None
+            if refused is None:
+                return request
+            self._append(request, now)
             return refused
 
     def take(self, late: Callable[[WaitingRequest[Work]], None]) -> WaitingRequest[Work] | None:
@@ -173,17 +196,24 @@ class RequestQueue(Generic[Work]):
             while True:
                 if self._is_closed and not self._waiting:
                     return None
-                now = self._clock()
-                request = self._next(now, late)
+                request = self.poll(late)
                 if request is not None:
-                    self._started_at[request.priority in PATIENT][id(request)] = now
                     if self._waiting:
                         self._changed.notify()
                     return request
-                timeout_s = self._until_stuck_s(now) if self._waiting else None
+                timeout_s = self._until_stuck_s(self._clock()) if self._waiting else None
                 self._watchers += timeout_s is not None
                 self._changed.wait(timeout_s)
                 self._watchers -= timeout_s is not None
+
+    def poll(self, late: Callable[[WaitingRequest[Work]], None]) -> WaitingRequest[Work] | None:
+        """Return the next request as :meth:`take`, without waiting; ``None`` if none may run now."""
+        now = self._clock()
+        with self._changed:
+            request = self._next(now, late)
+            if request is not None:
+                self._started_at[request.priority in PATIENT][id(request)] = now
+            return request
 
     def done(self, request: WaitingRequest[Work], service_s: float) -> None:
         """Note that a request has ended.
@@ -194,6 +224,8 @@ class RequestQueue(Generic[Work]):
         """
         is_patient = request.priority in PATIENT
         with self._changed:
+            if request.lane is not None:
+                self._occupancy.leave(request.lane)
             if not is_patient:
                 self._policy.limit.observe(min(service_s, STUCK_S), max(1, self._running(self._clock(), is_patient)))
             del self._started_at[is_patient][id(request)]
@@ -213,7 +245,7 @@ class RequestQueue(Generic[Work]):
     def _running(self, now: float, is_patient: bool) -> int:  # noqa: FBT001 - one of two
         return sum(now - started_at < STUCK_S for started_at in self._started_at[is_patient].values())
 
-    def _is_full(self, now: float, is_patient: bool) -> bool:  # noqa: FBT001
+    def _is_at_limit(self, now: float, is_patient: bool) -> bool:  # noqa: FBT001
         limit = self._policy.limit.value
         return self._running(now, is_patient) >= (max(PATIENT_LIMIT, limit) if is_patient else limit)
 
@@ -223,22 +255,74 @@ class RequestQueue(Generic[Work]):
         counted = [started_at for started_at in started if now - started_at < STUCK_S]
         return min(counted) + STUCK_S - now if counted else None
 
-    def _next(self, now: float, late: Callable[[WaitingRequest[Work]], None]) -> WaitingRequest[Work] | None:
-        self._drop_late(now, late)
-        is_full = {is_patient: self._is_full(now, is_patient) for is_patient in self._started_at}
-        for priority, queue in self._queues.items():
-            if queue and not is_full[priority in PATIENT]:
-                self._waiting -= 1
-                return queue.pop() if self._policy.rules[priority].serves_newest(now) else queue.popleft()
+    def _waiting_for(self, lanes: LaneNumbers) -> int:
+        return sum(len(queues[lanes]) for queues in self._queues.values() if lanes in queues)
+
+    @staticmethod
+    def _is_full(room: float, waiting: int) -> bool:
+        return 0 < waiting >= room  # an empty queue has room for one
+
+    def _append(self, request: WaitingRequest[Work], now: float) -> None:
+        queues = self._queues[request.priority]
+        queue = queues.get(request.lanes)
+        if queue is None:
+            queue = queues[request.lanes] = deque()
+            self._policy.rule(request.priority, request.lanes).note_empty(request.arrived_at)
+        queue.append(request)
+        self._waiting += 1
+        if not self._is_at_limit(now, request.priority in PATIENT) or not self._watchers:
+            self._changed.notify()
+
+    def _give_up(self, priority: RequestPriority, lanes: LaneNumbers | None = None) -> WaitingRequest[Work] | None:
+        """Remove the newest request of the lowest class, if that is lower than a class; of some lanes, or of all."""
+        for lower in reversed(RequestPriority):
+            if lower <= priority:
+                break
+            queues = self._queues[lower]
+            found = [queue for name, queue in queues.items() if lanes is None or name == lanes]
+            if found:
+                return self._remove(max(found, key=lambda queue: queue[-1].arrived_at), is_newest=True)
         return None
 
-    def _drop_late(self, now: float, late: Callable[[WaitingRequest[Work]], None]) -> None:
-        for priority, queue in self._queues.items():
-            if not queue:
+    def _remove(self, queue: deque[WaitingRequest[Work]], *, is_newest: bool) -> WaitingRequest[Work]:
+        request = queue.pop() if is_newest else queue.popleft()
+        self._waiting -= 1
+        if not queue:
+            del self._queues[request.priority][request.lanes]
+        return request
+
+    def _next(self, now: float, late: Callable[[WaitingRequest[Work]], None]) -> WaitingRequest[Work] | None:
+        self._drop_late(now, late)
+        is_at_limit = {is_patient: self._is_at_limit(now, is_patient) for is_patient in self._started_at}
+        for priority, queues in self._queues.items():
+            if not queues or is_at_limit[priority in PATIENT]:
                 continue
-            rule = self._policy.rules[priority]
-            oldest_arrival = now - rule.patience_s(now)
-            while queue and queue[0].arrived_at < oldest_arrival:
-                rule.note_late(now)
-                self._waiting -= 1
-                late(queue.popleft())
+            free = [queue for lanes, queue in queues.items() if self._is_free(lanes)]
+            if free:
+                queue = min(free, key=lambda queue: queue[0].arrived_at)
+                rule = self._policy.rule(priority, queue[0].lanes)
+                return self._enter(self._remove(queue, is_newest=rule.serves_newest(now)))
+        return None
+
+    def _is_free(self, lanes: LaneNumbers) -> bool:
+        plan = self._policy.lanes
+        return not (lanes and plan.is_divided) or self._occupancy.find_free(lanes, plan.threads) is not None
+
+    def _enter(self, request: WaitingRequest[Work]) -> WaitingRequest[Work]:
+        plan = self._policy.lanes
+        if request.lanes and plan.is_divided:
+            request.lane = self._occupancy.find_free(request.lanes, plan.threads)
+            if request.lane is not None:
+                self._occupancy.enter(request.lane)
+        return request
+
+    def _drop_late(self, now: float, late: Callable[[WaitingRequest[Work]], None]) -> None:
+        for priority, queues in self._queues.items():
+            if not queues:
+                continue
+            for lanes, queue in tuple(queues.items()):
+                rule = self._policy.rule(priority, lanes)
+                oldest_arrival = now - rule.patience_s(now)
+                while queue and queue[0].arrived_at < oldest_arrival:
+                    rule.note_late(now)
+                    late(self._remove(queue, is_newest=False))
