@@ -111,7 +111,7 @@ class VerdictRules(StrictModel):
     """Claims about correctness, which must hold on any machine. The worst run decides."""
     confirmed_when: tuple[str, ...] = ()
     """Claims about timing: judged only if nothing disturbed the timing, and confirmed only if every run agrees."""
-    error_limit: float = Field(default=0.01, ge=0, lt=1)
+    error_limit: float = Field(default=0.01, ge=0, le=1)
     tolerates: tuple[str, ...] = ()
     """Anomalies that belong to the experiment; any other invalidates the runs. See :mod:`shop.lab.anomalies`."""
 

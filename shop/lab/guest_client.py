@@ -31,10 +31,11 @@ class GuestClient:
 
     Args:
         base_url: the store's address.
+        address: the guest's; a new one by default.
     """
 
-    def __init__(self, base_url: str) -> None:
-        self._client = simulated_client(base_url, TIMEOUT_S, tls_context())
+    def __init__(self, base_url: str, address: str | None = None) -> None:
+        self._client = simulated_client(base_url, TIMEOUT_S, tls_context(), address)
         self._order = ""
 
     def __enter__(self) -> Self:

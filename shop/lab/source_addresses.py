@@ -54,21 +54,44 @@ def new_source_address(base_url: str) -> str | None:
     """
     if not can_simulate_clients() or ":" in (urlsplit(base_url).hostname or ""):
         return None
-    # Not 127.0.0.0/16, where the servers of the stack listen. Two clients share one of 16 million by rare chance.
-    return f"127.{random.randint(1, 254)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
+    return draw_address(random.Random())
 
 
-def simulated_client(base_url: str, timeout_s: float, verify: ssl.SSLContext | None = None) -> httpx.Client:
+def draw_address(rng: random.Random) -> str:
+    """Return a loopback address outside 127.0.0.0/16, where the servers of the stack listen.
+
+    Two of 16 million clients have the same by rare chance.
+    """
+    return f"127.{rng.randint(1, 254)}.{rng.randint(0, 255)}.{rng.randint(1, 254)}"
+
+
+def require_addresses(base_url: str) -> None:
+    """Check that each simulated client can have an address of its own.
+
+    Raises:
+        ConfigurationError: this system has no more than one, or the store cannot be reached from them.
+    """
+    if new_source_address(base_url) is None:
+        raise ConfigurationError(
+            "Each client needs an address of its own: that takes Linux, and a store at an IPv4 address."
+        )
+
+
+def simulated_client(
+    base_url: str, timeout_s: float, verify: ssl.SSLContext | None = None, address: str | None = None
+) -> httpx.Client:
     """Return an HTTP client with an address of its own.
 
     Args:
         base_url: the store's address.
         timeout_s: of each request.
         verify: the TLS context; a new one by default.
+        address: its address; a new one by default.
 
     Raises:
         ConfigurationError: the store is on another machine.
     """
     checked = check_loopback(base_url)
-    transport = httpx.HTTPTransport(verify=verify or True, trust_env=False, local_address=new_source_address(checked))
+    source = address or new_source_address(checked)
+    transport = httpx.HTTPTransport(verify=verify or True, trust_env=False, local_address=source)
     return httpx.Client(base_url=checked, timeout=timeout_s, trust_env=False, transport=transport)

@@ -2,14 +2,16 @@
 
 Problem: on a busy machine the load of a measurement is more than the store can serve in time. The store would refuse
 some of it. An arm would look quick because it refuses many, although the subject is another pattern.
-Method: during a measurement nobody is refused and the queue is patient, unless the experiment or the exercise itself
-sets these switches.
+Method: during a measurement nobody is refused, the queue is patient and every client may use every thread, unless the
+experiment or the exercise itself sets these switches.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-UNPROTECTED: Mapping[str, str] = MappingProxyType({"overload.shedding": "off", "overload.queue": "fifo"})
+UNPROTECTED: Mapping[str, str] = MappingProxyType(
+    {"overload.shedding": "off", "overload.queue": "fifo", "overload.lanes": "shared"}
+)
 
 
 def switches_of_measurement(own: Mapping[str, str], compared: str = "") -> dict[str, str]:

@@ -64,8 +64,9 @@ def test_nobody_is_refused_while_a_check_measures(store, switches, tmp_path):
 
 def test_exercise_about_overload_sets_its_own_switches():
     own = {"overload.queue": "codel", "cache.edge": "off"}
-    assert switches_of_measurement(own) == {"overload.shedding": "off", **own}
-    assert switches_of_measurement({}, "overload.queue") == {"overload.shedding": "off"}
+    others = {"overload.shedding": "off", "overload.lanes": "shared"}
+    assert switches_of_measurement(own) == {**others, **own}
+    assert switches_of_measurement({}, "overload.queue") == others
 
 
 def test_wrong_code_fails_with_counts_of_both(store, tmp_path):

@@ -23,6 +23,7 @@ WRITES = {
     "partial-write": lambda p: GUEST,
     "hot-set": lambda p: 0,
     "overload": lambda p: 0,
+    "poison": lambda p: GUEST * p.requests,  # each arm has another poisonous client
     "checkouts": lambda p: GUEST,
     "bystanders": lambda p: GUEST,
     "flash-sale": lambda p: ADMIN_OF_SALE * (1 + p.several) * 60 / ((p.one + p.many) / 12),

@@ -15,6 +15,7 @@ from shop.lab.drivers.load_only import LoadOnlyDriver
 from shop.lab.drivers.loss import LossDriver
 from shop.lab.drivers.overload import OverloadDriver
 from shop.lab.drivers.partial_write import PartialWrite
+from shop.lab.drivers.poison import PoisonDriver
 from shop.lab.drivers.retries import RetryDriver
 from shop.lab.drivers.staleness import StalenessDriver
 from shop.lab.drivers.stampede import StampedeDriver
@@ -36,5 +37,6 @@ DRIVERS: Mapping[str, ArmDriver] = MappingProxyType(
         "flash-sale": FlashSale(),
         "greedy": GreedyDriver(),
         "overload": OverloadDriver(),
+        "poison": PoisonDriver(),
     }
 )
