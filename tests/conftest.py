@@ -63,7 +63,7 @@ END $$
 """Leaves every table empty and every sequence at its start, at a tenth of what TRUNCATE of all of them costs. Foreign
 keys and triggers rest meanwhile, so the order does not matter. Tables are asked of the database: which models are
 imported depends on which tests run here."""
-LONGEST = ("lab", "live-answers", "whole-stack", "e2e", "recovery")
+LONGEST = ("live-answers", "whole-stack", "e2e", "recovery")
 """Groups of tests that run in one process, after each other. All other groups are spread among the single tests."""
 SPEED_OVER_SAFETY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 

@@ -1,4 +1,4 @@
-"""Experiments on a whole stack of their own: faults, parameters and data are restored after each."""
+"""Experiments on the whole stack of the group ``live-answers``: faults, parameters and data are restored after each."""
 
 import json
 import re
@@ -32,13 +32,12 @@ from shop.switches.parameters import CACHE_MEMORY, TTL_SCALE, WEB_PROCESSES
 from tests.support.load_thread import START_S, offer_load
 from tests.support.polling import until
 from tests.support.process_cleanup import kill_with_children
-from tests.support.stack_instance import StackInstance
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("live-answers")]
 PATIENCE_S = 60
 WORKERS = 2
-REFRESH_S, IN_FORCE_S = 0.2, 0.5
-"""How often this stack's processes poll switches and parameters, and when every process applies a change."""
+IN_FORCE_S = 0.5
+"""When every process of this stack applies a change of a switch or a parameter."""
 CHANGE = """
 import signal, sys
 from pathlib import Path
@@ -59,11 +58,8 @@ with restore_afterwards(store, Path(sys.argv[2]), ["cache.shared"], **keep):
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory):
-    stack = StackInstance(tmp_path_factory.mktemp("experiments"))
-    stack.up("--size", "s", "--workers", str(WORKERS), SHOP_SWITCH_REFRESH_S=str(REFRESH_S), SHOP_QUEUE_RETRY_S="0.2")
-    yield stack
-    stack.shop("down")
+def stack(live_stack):
+    return live_stack
 
 
 @pytest.fixture
