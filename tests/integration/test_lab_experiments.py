@@ -238,7 +238,14 @@ def observe(store, tmp_path):
     return observe
 
 
-@pytest.mark.parametrize(("name", "fault"), [("killed", "down"), ("hung", "hang")])
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        # the hanging cache below costs visits the longest wait; test_cache_away.py kills a cache, too
+        pytest.param("killed", "down", marks=pytest.mark.long),
+        ("hung", "hang"),
+    ],
+)
 def test_no_visit_fails_while_the_cache_is_lost(observe, store, name, fault):
     actions = (ScheduledAction(at_s=0.6, fault="cache", value=fault), ScheduledAction(at_s=1.8, fault="cache"))
     driver_params = {"warm_up_s": 0.6, "seconds": 3.0, "grace_s": 0.5, "bucket_s": 0.5}
