@@ -344,6 +344,18 @@ LIMITS: Mapping[str, tuple[LimitEntry, ...]] = MappingProxyType(
                 "shop/patterns/caching/lock_strategy.py MAX_WAIT_S",
             ),
             LimitEntry(
+                "cold fills",
+                "loads of a process that fill the cache at once",
+                "loads",
+                "shop/patterns/caching/cold_fill_limit.py PLACES",
+            ),
+            LimitEntry(
+                "cold fill wait",
+                "a load's wait for a place",
+                "s",
+                "shop/patterns/caching/cold_fill_limit.py PLACE_WAIT_S",
+            ),
+            LimitEntry(
                 "cache wait after a deadline",
                 "a call after its request's deadline",
                 "s",

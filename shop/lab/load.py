@@ -21,6 +21,7 @@ from shop.lab.arrivals import SHOPPERS_EXPONENT, Arrivals
 from shop.lab.strict_model import StrictModel
 
 T = TypeVar("T", int, float)
+BudgetName = Literal["off", "share", "quota", "throttle"]
 
 BUSY_SHARE = 0.85
 """Above this share of one core, the single-threaded generator counts as the bottleneck."""
@@ -45,6 +46,15 @@ class ShopperVisit(StrictModel):
     each of another product. The click on one of them costs no request."""
     expect: int | None = None
     """The status that counts as success; by default any status below 400."""
+
+
+class ClientRetries(StrictModel):
+    """How the clients of a load repeat a call that failed. They share one budget, as the calls of one program do."""
+
+    attempts: int = Field(default=3, ge=1, le=10)
+    """Of each call, the first one included. Each of them waits for the phase's timeout."""
+    budget: BudgetName = "off"
+    """The value of ``retry.budget`` that limits the attempts."""
 
 
 class LoadPhase(StrictModel):
@@ -75,6 +85,8 @@ class LoadPhase(StrictModel):
     """When to begin, on the monotonic clock, which all processes of a machine share; for actions during the load."""
     lag_limit_ms: float = Field(default=LAG_LIMIT_MS, gt=0)
     """If the 95th percentile of release delays is above this, the generator did not keep its schedule."""
+    retries: ClientRetries | None = None
+    """How calls are repeated; ``None``: each call is made once."""
     seed: int = 1
 
 

@@ -23,6 +23,7 @@ from shop.lab.arrivals import ZipfDistribution, arrival_times
 from shop.lab.cache_status import answer_source, lookups
 from shop.lab.load import LoadPhase, LoadSamples, ShopperVisit
 from shop.lab.loopback import check_loopback
+from shop.lab.retrying_client import RetryingClient
 from shop.lab.statistics import percentile
 
 _QUERIES = re.compile(r'desc="(\d+) quer')
@@ -78,6 +79,7 @@ class LoadGenerator:
             connection_timeout=phase.timeout_s,
             network_timeout=phase.timeout_s,
         )
+        self._retrying = RetryingClient(phase.retries, gevent.sleep) if phase.retries else None
         self.latencies_ms: list[float] = []
         self.succeeded: list[bool] = []
         self.calls = 0
@@ -88,9 +90,11 @@ class LoadGenerator:
         self.began = time.perf_counter()
         self.due_s: list[float] = []
         self.answered_by: list[str] = []
+        self._under_way: Counter[float] = Counter()
 
     def visit(self, due: float) -> None:
         """Make one visit and record its latency from its due time."""
+        self._under_way[due] += 1
         visits = self._phase.visits
         visit = visits[0] if len(visits) == 1 else self._rng.choices(visits, weights=self._weights)[0]
         product, category = self._products.choose(self._rng), self._categories.choose(self._rng)
@@ -100,7 +104,7 @@ class LoadGenerator:
         succeeded = all(
             self._call_concurrently(
                 [path.format(product=product, category=category, unknown=unknown) for path in paths],
-                partial(self._call, visit, browser, sources, headers),
+                partial(self._call_with_retries, partial(self._call, visit, browser, sources, headers)),
             )
             for paths, headers in (
                 (visit.paths, {}),
@@ -108,6 +112,7 @@ class LoadGenerator:
                 (visit.then, {}),
             )
         )
+        self._under_way[due] -= 1
         self.latencies_ms.append((time.perf_counter() - due) * 1000)
         self.succeeded.append(succeeded)
         self.due_s.append(round(due - self.began, 4))
@@ -127,7 +132,8 @@ class LoadGenerator:
             self.errors["unanswered"] += visits
             self.latencies_ms += [self._phase.timeout_s * 1000] * visits
             self.succeeded += [False] * visits
-            self.due_s += [0.0] * visits
+            begun = sorted(round(due - self.began, 4) for due in self._under_way.elements())[:visits]
+            self.due_s += begun + [self._phase.duration_s] * (visits - len(begun))  # the last ones did not begin
             self.answered_by += [""] * visits
 
     def _pages_ahead(self, hovered: int) -> list[str]:
@@ -143,6 +149,11 @@ class LoadGenerator:
         parts = [gevent.spawn(call, path) for path in paths]
         gevent.joinall(parts)
         return all(part.value for part in parts)
+
+    def _call_with_retries(self, call: Callable[[str], bool], path: str) -> bool:
+        if self._retrying is None:
+            return call(path)
+        return self._retrying.call(partial(call, path))
 
     def _call(
         self,

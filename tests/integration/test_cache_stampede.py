@@ -20,10 +20,11 @@ from shop.patterns.caching import (
     StampedeState,
     lock,
 )
+from shop.patterns.caching.cold_fill_limit import ColdFillLimit
 from shop.patterns.caching.entry import CacheEntry, encode
 from shop.patterns.caching.events import FillAwaited, LoadFinished, LockLost, LookupFinished
 from shop.patterns.caching.load_options import LoadFailed
-from shop.patterns.caching.loader import VALUE_LIMIT_BYTES
+from shop.patterns.caching.loader import VALUE_LIMIT_BYTES, refuse_load
 from shop.patterns.caching.lock import LoadLease
 from tests.support.cache_processes import CacheProcess, Gate
 from tests.support.polling import until
@@ -517,3 +518,32 @@ def test_peek_serves_only_fresh_entries(level):
     assert cache.peek("k", CATALOGUE, ["a"]) is None
     plant(level, b"two", fresh_s=-1)
     assert cache.peek("k", CATALOGUE, ["a"]) is None
+
+
+@pytest.mark.parametrize("strategy", [LockedLoad, LockWithEarlyExpiry])
+@pytest.mark.parametrize("is_known", [True, False], ids=["an old value", "no value"])
+def test_a_miss_without_a_place_never_loads(level, strategy, is_known):
+    state = StampedeState(fill_limit=ColdFillLimit(places=1, max_wait_s=0.05))
+    options = LoadOptions(stale_if_error=True)
+    cache = Cache(level, SystemClock(), options=options, strategy=partial(strategy, state=state))
+    if is_known:
+        plant(level, b"old", fresh_s=-301)  # after its stale-while-revalidate time
+    began, may_end = threading.Event(), threading.Event()
+
+    def hang():
+        began.set()
+        assert may_end.wait(5)
+        return b"other"
+
+    thread = threading.Thread(target=lambda: cache.get_or_load("another", CATALOGUE, ["a"], hang))
+    thread.start()
+    assert began.wait(5)
+    try:
+        if is_known:
+            assert cache.get_or_load("k", CATALOGUE, ["a"], refuse_load) == b"old"
+        else:
+            with pytest.raises(LoadFailed):
+                cache.get_or_load("k", CATALOGUE, ["a"], refuse_load)
+    finally:
+        may_end.set()
+        thread.join()

@@ -6,16 +6,17 @@ import pytest
 
 from shop.errors import ServiceUnavailable
 from shop.lab.cache_status import answer_source, lookups
-from shop.lab.drivers import bystanders, checkouts, flash_sale, lag, loss, overload, retries, staleness
+from shop.lab.drivers import bystanders, checkouts, flash_sale, lag, loss, metastable, overload, retries, staleness
 from shop.lab.drivers.auditor import AuditorMismatch, BooksAuditor
 from shop.lab.drivers.checkouts import CheckoutSample, check_out_at_rate
 from shop.lab.drivers.driver_context import scheduled_actions
 from shop.lab.drivers.loss import LossParams
 from shop.lab.drivers.price_watch import PriceHistory, PricePurchase, PriceRead
 from shop.lab.drivers.retries import surplus_orders
-from shop.lab.load import LoadSamples, merge_samples
+from shop.lab.load import ClientRetries, LoadSamples, merge_samples
 from shop.lab.load_generator import SimulatedBrowser
 from shop.lab.metrics_client import sum_samples
+from shop.lab.retrying_client import RetryingClient
 
 
 def samples(visits, **fields):
@@ -113,6 +114,51 @@ class TestLoss:
         measures = loss.compute_measures(self.visits(lambda due: "origin"), self.params, [])
         assert measures["recovery_s"] is measures["burst"] is None
         assert 5 < measures["outage_p99_ms"] < 100, "of the whole load after the grace period"
+
+
+class TestMetastable:
+    params = metastable.MetastableParams(before_s=2.0, seconds=9.0, last_s=2.0)
+
+    def visits(self, is_served):
+        return samples([(n / 10, 5, "shared" if is_served(n / 10) else "") for n in range(110)])
+
+    def test_a_store_that_stays_down_has_the_whole_time(self):
+        measures = metastable.compute_measures(self.visits(lambda due: due < 2), self.params)
+        assert measures["good_before"] == 1
+        assert measures["good_soon"] == measures["good_later"] == measures["good_at_end"] == 0
+        assert measures["recovery_s"] == 9
+
+    def test_recovery_ends_with_two_good_windows_in_a_row(self):
+        load = self.visits(lambda due: due < 2 or 3 <= due < 4 or due >= 6)
+        measures = metastable.compute_measures(load, self.params)
+        assert measures["recovery_s"] == 4
+        assert measures["good_at_end"] == 1
+
+    def test_attempts_are_counted_for_each_visit(self):
+        load = samples([(n / 10, 5, "") for n in range(110)], calls=440)
+        assert metastable.compute_measures(load, self.params)["attempts_per_visit"] == 4
+
+
+class TestRetryingClient:
+    def attempts_of(self, budget, calls):
+        """The attempts of so many calls of which all fail."""
+        attempts = []
+        client = RetryingClient(ClientRetries(attempts=4, budget=budget), sleep=lambda seconds: None)
+        for _ in range(calls):
+            assert not client.call(lambda: bool(attempts.append(1)))
+        return len(attempts)
+
+    def test_each_budget_limits_the_attempts_of_clients(self):
+        assert self.attempts_of("off", 100) == 400
+        assert self.attempts_of("share", 100) <= 121, "a tenth, and ten in reserve"
+        assert self.attempts_of("quota", 100) == 135
+        assert self.attempts_of("throttle", 100) < 60
+
+    def test_a_later_attempt_that_succeeds_ends_the_call(self):
+        outcomes = [False, True]
+        client = RetryingClient(ClientRetries(attempts=4), sleep=lambda seconds: None)
+        assert client.call(lambda: outcomes.pop(0))
+        assert not outcomes
 
 
 class TestStaleness:

@@ -24,6 +24,7 @@ WRITES = {
     "hot-set": lambda p: 0,
     "overload": lambda p: 0,
     "poison": lambda p: GUEST * p.requests,  # each arm has another poisonous client
+    "metastable": lambda p: 0,
     "checkouts": lambda p: GUEST,
     "bystanders": lambda p: GUEST,
     "flash-sale": lambda p: ADMIN_OF_SALE * (1 + p.several) * 60 / ((p.one + p.many) / 12),

@@ -13,6 +13,7 @@ from shop.lab.drivers.hot_set import HotSet
 from shop.lab.drivers.lag import LagDriver
 from shop.lab.drivers.load_only import LoadOnlyDriver
 from shop.lab.drivers.loss import LossDriver
+from shop.lab.drivers.metastable import MetastableDriver
 from shop.lab.drivers.overload import OverloadDriver
 from shop.lab.drivers.partial_write import PartialWrite
 from shop.lab.drivers.poison import PoisonDriver
@@ -38,5 +39,6 @@ DRIVERS: Mapping[str, ArmDriver] = MappingProxyType(
         "greedy": GreedyDriver(),
         "overload": OverloadDriver(),
         "poison": PoisonDriver(),
+        "metastable": MetastableDriver(),
     }
 )

@@ -19,7 +19,6 @@ from shop.lab.drivers.driver_context import PHASE_START_S, DriverContext, Driver
 from shop.lab.load import LoadSamples
 from shop.lab.metrics_client import MetricsClient
 from shop.lab.statistics import percentile
-from shop.lab.store_client import StoreClient
 from shop.lab.strict_model import StrictModel
 from shop.patterns.observability import metric_names
 
@@ -82,8 +81,9 @@ class OverloadDriver:
         phase = context.load_phase(arm, params.lead_s + params.seconds, mode="open", rate=rate)
         connections = int(CONNECTION_RESERVE * rate * phase.timeout_s) + 1
         phase = phase.model_copy(update={"concurrency": connections})
-        whole = context.offer(f"{arm.title}: {rate:.0f} visits/s", phase)
-        wait_until_drained(context.store)
+        with closing(MetricsClient(context.store)) as metrics:
+            whole = context.offer(f"{arm.title}: {rate:.0f} visits/s", phase)
+            wait_until_drained(metrics)
         samples = due_after(whole, params.lead_s)
         measures = compute_measures(samples, peak_rps, phase.timeout_s * 1000, context.good_within_ms)
         return DriverResult(samples, measures, closed_loop=peak)
@@ -136,11 +136,14 @@ def compute_measures(samples: LoadSamples, peak_rps: float, timeout_ms: float, g
     }
 
 
-def wait_until_drained(store: StoreClient) -> None:
-    """Wait until no request waits or runs; at most :data:`DRAIN_LIMIT_S`."""
+def wait_until_drained(metrics: MetricsClient) -> None:
+    """Wait until no request waits or runs; at most :data:`DRAIN_LIMIT_S`.
+
+    Args:
+        metrics: a client of the store's metrics; a new one would have to ask the overloaded store for the port.
+    """
     deadline, still = time.monotonic() + DRAIN_LIMIT_S, 0
-    with closing(MetricsClient(store)) as metrics:
-        while still < STILL_POLLS and time.monotonic() < deadline:
-            time.sleep(POLL_S)
-            busy = metrics.value_of(metric_names.OVERLOAD_WAITING) + metrics.value_of(metric_names.HTTP_IN_FLIGHT)
-            still = 0 if busy > 0 else still + 1
+    while still < STILL_POLLS and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+        busy = metrics.value_of(metric_names.OVERLOAD_WAITING) + metrics.value_of(metric_names.HTTP_IN_FLIGHT)
+        still = 0 if busy > 0 else still + 1

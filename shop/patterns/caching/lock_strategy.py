@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
+from shop.patterns.caching.cold_fill_limit import ColdFillLimit
 from shop.patterns.caching.entry import CacheEntry, EntryFreshness, xfetch
 from shop.patterns.caching.events import FillAwaited, LoadReason, LockLost
 from shop.patterns.caching.levels import ReadResult, TagVersions
@@ -41,6 +42,7 @@ class StampedeState:
     single_flight: SingleFlight = field(default_factory=SingleFlight)
     fill_waiters: FillWaiters = field(default_factory=FillWaiters)
     watchdog: LockWatchdog = field(default_factory=LockWatchdog)
+    fill_limit: ColdFillLimit = field(default_factory=ColdFillLimit)
     max_wait_s: float = MAX_WAIT_S
     monotonic: Callable[[], float] = time.monotonic
     """Measures the waits, in seconds."""
@@ -68,6 +70,8 @@ class LockedLoad:
 
     def fill(self, request: CacheRequest, reading: ReadResult, freshness: EntryFreshness) -> LoadResult:
         """Load if no other reader does; otherwise serve the expired value, or wait."""
+        load = self._state.fill_limit.bound(request.load, self._loader.options.make_load_error)
+        request = replace(request, load=load)
         deadline = self._state.monotonic() + self._max_wait_s()
         while True:
             versions = self._loader.tag_versions(request, reading)
