@@ -54,7 +54,7 @@ def count_waiting(store: StoreClient, seed: int) -> float:
         store.set_fault(PAYMENTS, "slow")
         checkouts: list[Future[str]] = []
         try:
-            _hold_all_threads(metrics, threads, guests, checkouts)
+            hold_all_threads(metrics, threads, guests, checkouts)
             before = _refused(metrics)
             with _requests_of_crawlers(store.base_url):
                 time.sleep(GAUGE_S + ANSWER_S)
@@ -72,7 +72,7 @@ def count_waiting(store: StoreClient, seed: int) -> float:
     return waiting
 
 
-def _hold_all_threads(
+def hold_all_threads(
     metrics: MetricsClient, threads: ThreadPoolExecutor, guests: Sequence[GuestClient], checkouts: list[Future[str]]
 ) -> None:
     """Check out until every request thread waits for the provider."""

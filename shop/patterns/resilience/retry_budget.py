@@ -10,7 +10,7 @@ Method: a budget that all calls of the process share decides about each attempt.
 - ``throttle``: the client refuses attempts itself, the first ones too, when the server has answered less than half of
   the last attempts.
 
-Switch: ``retry.budget``. Experiment: ``retry-budgets``.
+Switch: ``retry.budget``. Experiments: ``retry-budgets``, ``metastable-retries``.
 Source: Google, "Site Reliability Engineering", ch. 21 (per-client retry budget, client-side throttling); Finagle's
 ``RetryBudget``; AWS, "Updated default retry behavior for AWS SDKs and tools" (2026), and botocore 1.44.
 """
