@@ -24,7 +24,7 @@ from shop.patterns.caching.cold_fill_limit import ColdFillLimit
 from shop.patterns.caching.entry import CacheEntry, encode
 from shop.patterns.caching.events import FillAwaited, LoadFinished, LockLost, LookupFinished
 from shop.patterns.caching.load_options import LoadFailed
-from shop.patterns.caching.loader import VALUE_LIMIT_BYTES, refuse_load
+from shop.patterns.caching.loader import VALUE_LIMIT_BYTES
 from shop.patterns.caching.lock import LoadLease
 from tests.support.cache_processes import CacheProcess, Gate
 from tests.support.polling import until
@@ -540,10 +540,10 @@ def test_a_miss_without_a_place_never_loads(level, strategy, is_known):
     assert began.wait(5)
     try:
         if is_known:
-            assert cache.get_or_load("k", CATALOGUE, ["a"], refuse_load) == b"old"
+            assert cache.get_or_load("k", CATALOGUE, ["a"], lambda: b"new") == b"old"
         else:
             with pytest.raises(LoadFailed):
-                cache.get_or_load("k", CATALOGUE, ["a"], refuse_load)
+                cache.get_or_load("k", CATALOGUE, ["a"], lambda: b"new")
     finally:
         may_end.set()
         thread.join()
