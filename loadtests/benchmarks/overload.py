@@ -243,6 +243,7 @@ def price_of_a_refusal(store: PinnedStore, rate: float) -> tuple[float, float]:
     The database hangs while refusals are counted: nothing can be answered. A few requests in the threads fail then, and
     cost as much as answers; they cost the same at any rate. So the price is the difference between two rates.
     """
+    store.set_switches(ARMS[DEFAULT])
     idle_s = _processor_share(store)
     carts = store.carts(QUIET_RPS * QUIET_S)
     began_s = store.processor_s()
