@@ -37,6 +37,7 @@ import psutil
 from arms import interleaved
 
 from shop.lab.drivers.overload import wait_until_drained
+from shop.lab.metrics_client import MetricsClient
 from shop.lab.store_client import StoreClient
 from shop.settings import PROJECT_ROOT
 from shop.stack.program import free_port
@@ -120,6 +121,7 @@ class PinnedStore:
         self.slugs = [item["slug"] for item in items]
         self._fill_stock()
         self.lab = StoreClient(self.url)
+        self.metrics = MetricsClient(self.lab)
         self.set_switches(UNCACHED)
 
     def shop(self, *words: str) -> str:
@@ -259,7 +261,7 @@ def price_of_a_refusal(store: PinnedStore, rate: float) -> tuple[float, float]:
     refusal_s = (used_s[rate] - used_s[rate / 5]) / max(1, refusals[rate] - refusals[rate / 5])
     store.shop("fault", "clear")
     store.lab.wait_ready()
-    wait_until_drained(store.lab)
+    wait_until_drained(store.metrics)
     return answer_s * 1000, refusal_s * 1000
 
 
@@ -310,7 +312,7 @@ def _measure(store: PinnedStore, arms: Sequence[str], rounds: int, seconds: floa
         store.set_switches(ARMS[name])
         load = asyncio.run(offer(store, rate, seconds, carts))
         loads[name].append(load)
-        wait_until_drained(store.lab)
+        wait_until_drained(store.metrics)
         return load.goodput
 
     interleaved({name: lambda name=name: measure(name) for name in arms}, rounds)  # type: ignore[misc]

@@ -27,9 +27,9 @@ from werkzeug.http import parse_cookie
 
 from shop.clock import Clock
 from shop.errors import TooManyRequests
+from shop.patterns.overload.client_address import address_client
 from shop.patterns.rate_limiting import RateDecision, RatePolicy
 from shop.settings import Settings
-from shop.web.client_address import address_client
 from shop.web.request_services import SERVICES_KEY
 
 if TYPE_CHECKING:

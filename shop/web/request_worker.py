@@ -20,10 +20,9 @@ from functools import partial
 from selectors import EVENT_READ
 
 from shop.patterns.overload import SHARED, LanePlan, RequestQueue, WaitingRequest, classify
+from shop.patterns.overload.client_address import client_of_head
 from shop.patterns.overload.request_queue import RefusalReason
-from shop.patterns.resilience import deadlines
 from shop.settings import load_settings
-from shop.web.client_address import client_of_head
 from shop.web.probe_worker import CONTENT_LENGTH, HAS_BODY, LingeringConnection, ProbeAnsweringWorker
 from shop.web.trusted_proxy import proxy_check
 
@@ -34,7 +33,6 @@ CLOSES = re.compile(
     rb"\r\n(?:connection[ \t]*:[^\r\n]*\bclose\b|transfer-encoding[ \t]*:|expect[ \t]*:)", re.IGNORECASE
 )
 PATH = re.compile(rb"[A-Z]+ ([^ ?]*)[^ ]* HTTP/1\.1\r\n")
-EDGE_ASKED = re.compile(rb"\r\nx-edge-asked:[ \t]*([0-9.]{1,20})\r\n", re.IGNORECASE)
 REQUEST_ID = re.compile(rb"\r\nx-request-id[ \t]*:[ \t]*([A-Za-z0-9._-]{8,128})[ \t]*\r\n", re.IGNORECASE)
 
 Served = WaitingRequest[LingeringConnection]
@@ -60,19 +58,6 @@ def request_bytes(head: bytes) -> int | None:
         body = int(lengths[0])
     whole = end + 2 + body
     return whole if whole <= len(head) else None
-
-
-def waited_before(head: bytes) -> float:
-    """Return the seconds that a request has waited since the edge took it; 0 if it did not come through the edge.
-
-    Under overload it waits for this loop, which shares the interpreter with the request threads. A client that writes
-    the header itself can only make its own request look late.
-
-    Args:
-        head: the first bytes of a connection.
-    """
-    asked = EDGE_ASKED.search(head)
-    return deadlines.waited(asked[1].decode(), time.time()) if asked else 0.0
 
 
 class HandledRequest:
@@ -148,7 +133,7 @@ class QueueingWorker(ProbeAnsweringWorker):
     def enqueue_page(self, conn: LingeringConnection, head: bytes) -> None:
         """Let a request wait for a thread, or refuse it."""
         lanes = self._lanes.deal(self._client(conn, head)) if self._lanes.is_divided else ()
-        refused = self._queue.offer(conn, classify(head), lanes, waited_before(head))
+        refused = self._queue.offer(conn, classify(head), lanes)
         if refused is not None:
             self._refuse(refused, "full", head if refused.work is conn else None)
 

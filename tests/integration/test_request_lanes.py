@@ -8,8 +8,8 @@ import httpx
 import psycopg
 import pytest
 
+from shop.patterns.overload.client_address import address_client
 from shop.patterns.overload.lanes import LANES, LANES_OF_A_CLIENT, deal_lanes
-from shop.web.client_address import address_client
 from tests.support.polling import until
 from tests.support.web_server import WebServer
 

@@ -180,6 +180,7 @@ def who_is_served_in_a_standing_queue(client, runtime):
     queue.offer("kept", RequestPriority.BROWSE)
     queue.offer("oldest", RequestPriority.BROWSE)
     clock.advance(1.2)
+    queue.expire(lambda request: None)
     for name in ("older", "newest"):
         queue.offer(name, RequestPriority.BROWSE)
         clock.advance(0.03)

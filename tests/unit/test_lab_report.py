@@ -138,10 +138,12 @@ def test_report_begins_with_the_figure_and_ends_with_advice():
 
 def test_report_says_whether_the_store_protected_itself():
     arms = [{**arm, "switches": {**arm["switches"], **UNPROTECTED}} for arm in result()["arms"]]
-    assert "in every arm: overload.shedding=off, overload.queue=fifo" in render_report(result(arms=arms))
+    assert "in every arm: overload.shedding=off, overload.queue=fifo, overload.lanes=shared" in render_report(
+        result(arms=arms)
+    )
     arms[0]["switches"]["overload.queue"] = "codel"
     page = render_report(result(arms=arms))
-    assert "in every arm: overload.shedding=off<" in page
+    assert "in every arm: overload.shedding=off, overload.lanes=shared<" in page
     assert "overload.queue=codel" in page
     assert "in every arm" not in render_report(result()), "an earlier run does not say it"
 

@@ -13,6 +13,7 @@ from shop.lab.markdown_table import demand_table
 from shop.lab.report import draw_picture, figure_rows, layer_shares, render_report, write_report
 from shop.lab.result import build_result, find_result, read_result, save_result
 from shop.lab.runner import RunRecord
+from shop.lab.unprotected_store import UNPROTECTED
 
 WHOLE = parse_experiment((EXPERIMENTS / "cache-aside.toml").read_text(), "cache-aside.toml")
 EXPERIMENT = WHOLE.with_changes(arms=WHOLE.arms[:2])
@@ -275,7 +276,8 @@ def test_a_result_has_the_fields_of_the_contract():
     off, on = result["arms"]
     assert (off["p50_ms"], off["db_queries_per_request"], on["hit_rate"]["shared"]) == (SLOW_MS, 7.0, 0.9)
     assert off["spread"]["p50_ms"] == {"min": SLOW_MS, "max": SLOW_MS}
-    assert off["switches"] == {"cache.edge": "off", "cache.local": "off", "cache.shared": "off", "api.composite": "on"}
+    own = {"cache.edge": "off", "cache.local": "off", "cache.shared": "off", "api.composite": "on"}
+    assert off["switches"] == {**UNPROTECTED, **own}
 
 
 def test_figures_are_medians_with_their_lowest_and_highest_run():

@@ -16,9 +16,9 @@ from shop.patterns.overload import (
     RequestQueue,
     plan_lanes,
 )
+from shop.patterns.overload.client_address import client_of_head
 from shop.patterns.overload.lanes import LANES, deal_lanes, expected_share, lane_choices
 from shop.patterns.overload.queue_discipline import INTERVAL_S
-from shop.web.client_address import client_of_head
 
 LONGEST_S = 4.0
 BROWSE, CHECKOUT = RequestPriority.BROWSE, RequestPriority.CHECKOUT

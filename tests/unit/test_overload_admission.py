@@ -16,9 +16,9 @@ from shop.patterns.overload import (
     RequestQueue,
     classify,
 )
-from shop.patterns.overload.concurrency_limit import MIN_LIMIT, START_LIMIT, WINDOW
+from shop.patterns.overload.concurrency_limit import MIN_LIMIT, WINDOW
 from shop.patterns.overload.queue_discipline import INTERVAL_S, TARGET_S
-from shop.patterns.overload.request_queue import PATIENT_LIMIT, STUCK_S
+from shop.patterns.overload.request_queue import STUCK_S
 
 LONGEST_S = 4.0
 CHECKOUT, CART, SIGNED_IN, BROWSE, SPECULATIVE = RequestPriority
@@ -84,12 +84,8 @@ def test_gradient_limit_does_not_get_used_to_overload():
     for _ in range(WINDOW):
         limit.observe(0.02, 1)
     for _ in range(1000 * WINDOW):
-        limit.observe(0.04 * limit.value, limit.value)  # two such processes share one processor
-    assert MIN_LIMIT <= limit.value <= 2
-
-
-def test_gradient_limit_begins_low():
-    assert GradientLimit(16).value == START_LIMIT
+        limit.observe(0.5, limit.value)
+    assert limit.value == MIN_LIMIT
 
 
 def test_gradient_limit_follows_a_slower_database():
@@ -99,7 +95,7 @@ def test_gradient_limit_follows_a_slower_database():
         limit.observe(0.02, 1)
     for _ in range(20 * WINDOW):
         limit.observe(0.2, 1)
-    for _ in range(30 * WINDOW):
+    for _ in range(20 * WINDOW):
         limit.observe(0.2, limit.value)
     assert limit.value == 16
 
@@ -143,24 +139,6 @@ def test_standing_codel_queue_refuses_at_the_door():
     clock.now += TARGET_S / 2
     assert taken(queue, 2) == ([0, 1], ["first"])
     assert queue.offer("again", BROWSE) is None
-
-
-def test_wait_before_the_queue_counts():
-    queue, _ = make_queue(discipline=CodelDiscipline)
-    assert queue.offer("late", BROWSE, age_s=INTERVAL_S + 0.01).work == "late"
-    assert queue.offer("late, too", BROWSE, age_s=TARGET_S + 0.01).work == "late, too"
-    assert queue.offer("in time", BROWSE, age_s=TARGET_S - 0.01) is None
-    assert queue.offer("patient", CHECKOUT, age_s=INTERVAL_S) is None
-
-
-def test_checkouts_have_a_limit_of_their_own():
-    queue, clock = make_queue(limit=1)
-    for number in range(PATIENT_LIMIT + 1):
-        queue.offer(number, CHECKOUT)
-    queue.offer("browse", BROWSE)
-    assert taken(queue, PATIENT_LIMIT + 1) == ([*range(PATIENT_LIMIT), "browse"], [])
-    clock.now += STUCK_S
-    assert taken(queue, 1) == ([PATIENT_LIMIT], [])
 
 
 def test_better_classes_are_served_first():

@@ -2,9 +2,9 @@
 
 import pytest
 
+from shop.patterns.overload.client_address import address_client
 from shop.patterns.rate_limiting import RateDecision, RatePolicy
 from shop.patterns.rate_limiting.limiter import whole_seconds
-from shop.web.client_address import address_client
 from shop.web.rate_limits import (
     LOG_INS,
     REGISTRATIONS,

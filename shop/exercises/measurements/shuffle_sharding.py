@@ -13,8 +13,8 @@ from shop.lab.guest_client import tls_context
 from shop.lab.page_visitors import PageVisit, PageVisitor, visit_in_turn
 from shop.lab.source_addresses import draw_address, require_addresses
 from shop.lab.store_client import StoreClient
+from shop.patterns.overload.client_address import address_client
 from shop.patterns.overload.lanes import LANES, LANES_OF_A_CLIENT, deal_lanes, lane_choices
-from shop.web.client_address import address_client
 
 PRODUCTS = own_slugs("shuffle-sharding", 1)
 PROCESSES = 2

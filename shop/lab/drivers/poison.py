@@ -27,8 +27,8 @@ from shop.lab.page_visitors import PageVisit, PageVisitor, visit_in_turn
 from shop.lab.source_addresses import draw_address, require_addresses
 from shop.lab.statistics import percentile
 from shop.lab.strict_model import StrictModel
+from shop.patterns.overload.client_address import address_client
 from shop.patterns.overload.lanes import LANES, LANES_OF_A_CLIENT, deal_lanes, expected_share
-from shop.web.client_address import address_client
 
 SWITCH = "overload.lanes"
 PICKED: Mapping[str, int] = {"shared": LANES, "sharded": 1, "shuffle": LANES_OF_A_CLIENT}

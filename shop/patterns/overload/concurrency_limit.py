@@ -3,10 +3,10 @@
 Problem: a fixed number of threads is right for one mix of requests on one machine. Above the right number each further
 request slows all others down, so the store serves fewer in time the more it begins.
 Method: ``GradientLimit`` compares what requests take now with what one takes that runs alone in its process. While both
-are about the same, the limit rises slowly; if requests take longer, it falls in proportion. Under overload a request
-runs alone only while the limit is one, so the comparison cannot get used to a crowd. ``AimdLimit`` needs no comparison:
-it rises by one after as many good requests as the limit, and falls by a tenth after a slow one, as TCP does. Both rise
-only while the limit is in use: an idle process proves nothing.
+are about the same, the limit rises slowly; if requests take longer, it falls in proportion. Under overload no request
+runs alone, so the comparison does not get used to it. ``AimdLimit`` needs no comparison: it rises by one after
+as many good requests as the limit, and falls by a tenth after a slow one, as TCP does. Both rise only while the limit
+is in use: an idle process proves nothing.
 Switch: ``overload.shedding``. Experiment: ``overload``.
 Source: Netflix, "Performance Under Load" (2018); Envoy, "Adaptive Concurrency"; Chiu and Jain, "Analysis of the
 Increase and Decrease Algorithms for Congestion Avoidance" (1989).
@@ -15,10 +15,8 @@ Increase and Decrease Algorithms for Congestion Avoidance" (1989).
 import math
 from typing import Protocol
 
-MIN_LIMIT = 1
-"""Two processes on one processor are best with one request each; after a second, a slow one counts no longer."""
-START_LIMIT = 2
-"""The first limit of a process, as in TCP's slow start: one that begins too high needs seconds of overload to fall."""
+MIN_LIMIT = 2
+"""One slow request must not stop a process."""
 WINDOW = 10
 """Requests whose times make one reading; fewer would follow chance, more would notice late."""
 ALONE_SHARE = 0.05
@@ -66,12 +64,12 @@ class GradientLimit:
     """Follows the ratio of the time of a request that runs alone to the present one.
 
     Args:
-        most: the highest limit.
+        most: the highest limit, which is the first one, too.
     """
 
     def __init__(self, most: int) -> None:
         self._most = float(most)
-        self._limit = float(min(most, START_LIMIT))
+        self._limit = float(most)
         self._alone_s, self._alone_count = 0.0, 0
         self._times: list[float] = []
         self._is_used = False
@@ -79,7 +77,7 @@ class GradientLimit:
     @property
     def value(self) -> int:
         """Return the limit."""
-        return int(self._limit)
+        return round(self._limit)
 
     def observe(self, service_s: float, running: int) -> None:
         """Learn from a request; after :data:`WINDOW` of them, the limit follows."""

@@ -6,12 +6,11 @@ Method: one queue before a thread is taken, bounded in length and in time. A req
 queue is full, or when its turn comes after its patience. With classes (``request_priority``), each class has a queue of
 its own; the best class is served first, and a lower one finds the queue full earlier. If the queue is full of others,
 a better request takes the place of the newest one of the lowest class. A checkout may wait to the longest time in any
-discipline: its client waits for an answer, and asking again costs more than the wait. Checkouts run beside the others,
-as many at once: they wait for the payments provider, and not only for this machine. A request that has run for a second
-counts no longer: it waits for a lock or a server that hangs, and must not keep others from their thread.
-A wait before this queue counts as well: under overload a request waits for the loop that puts it here, because the loop
-shares the interpreter with the request threads. So whoever is refused is refused early: then threads rest, and the loop
-catches up. A thread is woken only if it may take something; each needless one would delay the loop again.
+discipline: its client waits for an answer, and asking again costs more than the wait. Nor does it count against the
+limit of requests at once: it waits for the payments provider, and not for this machine. The same is true of a request
+that has run for a second: it waits for a lock or a server that hangs, and must not keep others from their thread.
+A thread is woken only if it may take something: the loop that fills the queue shares the interpreter with the threads,
+and each needless one delays it.
 If the threads are divided into lanes (``lanes``), each set of lanes has its own part of the queue, and its requests
 wait for a thread of these lanes only. A request that hangs keeps its lane's thread.
 Switches: ``overload.shedding``, ``overload.queue``, ``overload.lanes``. Experiments: ``overload``,
@@ -41,9 +40,7 @@ SHARES: Mapping[RequestPriority, float] = {
 }
 """Of the queue's length: a class is refused from here on."""
 PATIENT = frozenset({RequestPriority.CHECKOUT})
-"""Classes that may wait for the longest time, and have a limit of their own."""
-PATIENT_LIMIT = 4
-"""The lowest limit of the patient, half the threads: they wait for the payments provider while others compute."""
+"""Classes that may wait for the longest time, and run beside the limit."""
 STUCK_S = 1.0
 """Seconds after which a running request does not count against the limit any more."""
 
@@ -118,7 +115,7 @@ class RequestQueue(Generic[Work]):
         self._queues = {one: {} for one in RequestPriority}  # no queue is empty
         self._waiting = 0
         self._occupancy = LaneOccupancy()
-        self._started_at: dict[bool, dict[int, float]] = {False: {}, True: {}}  # of patient ones; by identity
+        self._started_at: dict[int, float] = {}  # by the request's identity; what runs and counts against the limit
         self._watchers = 0  # threads that wake by themselves when a running request is stuck
         self._is_closed = False
 
@@ -144,29 +141,26 @@ class RequestQueue(Generic[Work]):
             self._policy = policy
             self._changed.notify_all()
 
-    def offer(
-        self, work: Work, priority: RequestPriority, lanes: LaneNumbers = (), age_s: float = 0.0
-    ) -> WaitingRequest[Work] | None:
+    def offer(self, work: Work, priority: RequestPriority, lanes: LaneNumbers = ()) -> WaitingRequest[Work] | None:
         """Let a request wait.
 
         Args:
             work: returned with the request.
             priority: its class.
             lanes: the lanes of its client; empty for any thread.
-            age_s: seconds that it has waited before, in the backlog or for the loop.
 
         Returns:
-            The request that is refused because the queue is full or it came too late: this one, or one of a lower
-            class. ``None`` if none is.
+            The request that is refused because the queue is full: this one, or one of a lower class. ``None`` if none
+            is.
         """
         now = self._clock()
         with self._changed:
             policy = self._policy
             if not policy.has_classes:
                 priority = RequestPriority.BROWSE
-            request = WaitingRequest(work, priority, now - age_s, lanes)
+            request = WaitingRequest(work, priority, now, lanes)
             rule, waiting = policy.rule(priority, lanes), len(self._queues[priority].get(lanes, ()))
-            if age_s > rule.patience_s(now) or waiting >= rule.longest_queue(now, policy.limit.value):
+            if waiting >= rule.longest_queue(now, policy.limit.value):
                 rule.note_late(now)
                 return request
             room = policy.length * (SHARES[priority] if policy.has_classes else 1.0)
@@ -211,8 +205,8 @@ class RequestQueue(Generic[Work]):
         now = self._clock()
         with self._changed:
             request = self._next(now, late)
-            if request is not None:
-                self._started_at[request.priority in PATIENT][id(request)] = now
+            if request is not None and request.priority not in PATIENT:
+                self._started_at[id(request)] = now
             return request
 
     def done(self, request: WaitingRequest[Work], service_s: float) -> None:
@@ -222,13 +216,16 @@ class RequestQueue(Generic[Work]):
             request: what :meth:`take` returned.
             service_s: seconds since then.
         """
-        is_patient = request.priority in PATIENT
+        counts = request.priority not in PATIENT
+        if not counts and request.lane is None:
+            return
         with self._changed:
             if request.lane is not None:
                 self._occupancy.leave(request.lane)
-            if not is_patient:
-                self._policy.limit.observe(min(service_s, STUCK_S), max(1, self._running(self._clock(), is_patient)))
-            del self._started_at[is_patient][id(request)]
+            if counts:
+                running = max(1, self._running(self._clock()))
+                self._policy.limit.observe(min(service_s, STUCK_S), running)
+                del self._started_at[id(request)]
 
     def expire(self, late: Callable[[WaitingRequest[Work]], None]) -> None:
         """Give up what has waited for its longest time while no thread came free; call it now and then."""
@@ -242,17 +239,15 @@ class RequestQueue(Generic[Work]):
             self._is_closed = True
             self._changed.notify_all()
 
-    def _running(self, now: float, is_patient: bool) -> int:  # noqa: FBT001 - one of two
-        return sum(now - started_at < STUCK_S for started_at in self._started_at[is_patient].values())
+    def _running(self, now: float) -> int:
+        return sum(now - started_at < STUCK_S for started_at in self._started_at.values())
 
-    def _is_at_limit(self, now: float, is_patient: bool) -> bool:  # noqa: FBT001
-        limit = self._policy.limit.value
-        return self._running(now, is_patient) >= (max(PATIENT_LIMIT, limit) if is_patient else limit)
+    def _is_at_limit(self, now: float) -> bool:
+        return self._running(now) >= self._policy.limit.value
 
     def _until_stuck_s(self, now: float) -> float | None:
         """Return the seconds until a running request no longer counts; ``None`` if none counts."""
-        started = (started_at for running in self._started_at.values() for started_at in running.values())
-        counted = [started_at for started_at in started if now - started_at < STUCK_S]
+        counted = [started_at for started_at in self._started_at.values() if now - started_at < STUCK_S]
         return min(counted) + STUCK_S - now if counted else None
 
     def _waiting_for(self, lanes: LaneNumbers) -> int:
@@ -270,7 +265,7 @@ class RequestQueue(Generic[Work]):
             self._policy.rule(request.priority, request.lanes).note_empty(request.arrived_at)
         queue.append(request)
         self._waiting += 1
-        if not self._is_at_limit(now, request.priority in PATIENT) or not self._watchers:
+        if request.priority in PATIENT or not self._is_at_limit(now) or not self._watchers:
             self._changed.notify()
 
     def _give_up(self, priority: RequestPriority, lanes: LaneNumbers | None = None) -> WaitingRequest[Work] | None:
@@ -293,9 +288,9 @@ class RequestQueue(Generic[Work]):
 
     def _next(self, now: float, late: Callable[[WaitingRequest[Work]], None]) -> WaitingRequest[Work] | None:
         self._drop_late(now, late)
-        is_at_limit = {is_patient: self._is_at_limit(now, is_patient) for is_patient in self._started_at}
+        is_at_limit = self._is_at_limit(now)
         for priority, queues in self._queues.items():
-            if not queues or is_at_limit[priority in PATIENT]:
+            if not queues or (is_at_limit and priority not in PATIENT):
                 continue
             free = [queue for lanes, queue in queues.items() if self._is_free(lanes)]
             if free:
