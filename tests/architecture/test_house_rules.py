@@ -74,12 +74,11 @@ def test_gunicorn_parent_shares_modules_but_no_thread_and_no_connection(tmp_path
     assert done.stdout.split("\n")[0] == "True 1 []", done.stdout + done.stderr
 
 
-def test_no_class_name_is_defined_in_two_modules():
-    assert {name: where for name, where in class_names(read_modules()).items() if len(set(where)) > 1} == {}
-
-
-def test_class_name_has_two_words_or_is_a_term():
-    assert {name for name in class_names(read_modules()) if is_one_word(name)} == set(ONE_WORD_CLASSES)
+def test_class_name_is_defined_once_and_has_two_words():
+    """Or it is a term; one test, because both need the sources of all modules."""
+    names = class_names(read_modules())
+    assert {name: where for name, where in names.items() if len(set(where)) > 1} == {}
+    assert {name for name in names if is_one_word(name)} == set(ONE_WORD_CLASSES)
 
 
 def loaded(modules: str) -> set[str]:

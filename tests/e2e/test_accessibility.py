@@ -78,6 +78,7 @@ def runs(store: Store) -> Iterator[list[str]]:
         shutil.rmtree(home)
 
 
+@pytest.mark.long  # axe takes seconds for each page, and these share the base template with those above
 def test_axe_finds_nothing_serious_on_stored_runs(page: Page, runs: list[str]):
     page.goto(f"/lab/experiments/runs/{runs[0]}")
     assert faults(page) == []
@@ -89,6 +90,7 @@ def test_axe_finds_nothing_serious_on_stored_runs(page: Page, runs: list[str]):
     assert faults(page) == []
 
 
+@pytest.mark.long  # axe takes seconds for each page, and these share the base template with those above
 def test_axe_finds_nothing_serious_on_an_account_and_its_faults(page: Page):
     sign_in(page, "shopper@shop.test")
     page.goto("/account")
@@ -120,6 +122,7 @@ def test_axe_finds_nothing_serious_from_the_cart_to_the_order(page: Page):
     assert faults(page) == []
 
 
+@pytest.mark.long  # axe takes seconds for each page, and these share the base template with those above
 def test_axe_finds_nothing_serious_in_the_back_office(page: Page):
     sign_in(page, "admin@shop.test")
     slug = best_seller(page)["slug"]
@@ -131,6 +134,7 @@ def test_axe_finds_nothing_serious_in_the_back_office(page: Page):
     assert faults(page) == [], "a customer's order"
 
 
+@pytest.mark.long  # as above
 def test_edit_conflict_page_has_no_serious_axe_violation(page: Page):
     slug = best_seller(page)["slug"]
     sign_in(page, "admin@shop.test")

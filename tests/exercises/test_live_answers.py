@@ -28,10 +28,10 @@ COULD_NOT_JUDGE = 3
 """Exit code of ``bin/shop exercise check``."""
 CHECK_TIMEOUT_S = 300
 """Of one full check; its live stage alone may take two minutes."""
-QUICK = {"cache-aside", "correlation-ids", "negative-caching", "idempotency", "conditional-stock"}
-"""One of each kind: a loader, a middleware, a cache's rule, a table, a statement. The others take as long again three
-times over, some because they wait for a stopped server or for the worker. Their answers run in the store in
-``test_seams.py``, too."""
+QUICK = {"correlation-ids", "conditional-stock"}
+"""One for a switch of a request and one for a statement of a checkout. The others take as long again six times over,
+some because they wait for a stopped server or for the worker. Their answers run in the store in ``test_seams.py``,
+too."""
 of_every_live_exercise = pytest.mark.parametrize("exercise", LIVE, ids=lambda one: one.name)
 of_every_exercise_once = pytest.mark.parametrize(
     "exercise",

@@ -67,6 +67,7 @@ def test_interrupted_check_restores_the_store(start_shop, predicted, store, swit
     assert not (tmp_path / "var" / "lab" / FILE_NAME).exists()
 
 
+@pytest.mark.long  # test_live_stage.py refuses a second stage, and restores a killed one
 def test_second_check_names_the_first_and_restores_it_when_killed(start_shop, predicted, store, switches):
     before = switches()
     first = start_shop("check", "1", "--url", store.base_url)

@@ -55,6 +55,7 @@ def assert_as_shown(blocks, run):
 
 
 @pytest.mark.slow
+@pytest.mark.long  # each command has tests of its own; these find a page that shows another output
 @pytest.mark.xdist_group("live-answers")
 @of_pages(command_blocks.quick_pages())
 def test_quick_blocks_of_a_page_do_as_it_says(page, live_stack, tmp_path):

@@ -84,7 +84,13 @@ def final_statistics(process):
     }
 
 
-@pytest.mark.parametrize(("answered", "failures"), [(True, 0), (False, 1)], ids=["answered", "never answered"])
+@pytest.mark.parametrize(
+    ("answered", "failures"),
+    [
+        pytest.param(True, 0, id="answered", marks=pytest.mark.long),  # the other fails without the report, too
+        pytest.param(False, 1, id="never answered"),
+    ],
+)
 def test_a_checkout_running_at_the_end_is_reported(locust, store, database, answered, failures):
     words = ["Buyer", "--users", "1", "--think", "0", "--host", store, "--json"]
     with database.transaction() as session:
@@ -102,6 +108,7 @@ def test_a_checkout_running_at_the_end_is_reported(locust, store, database, answ
             assert session.execute(text("SELECT status FROM orders")).scalars().all() == ["paid"]
 
 
+@pytest.mark.long  # the checkout that runs at the end is the harder case
 def test_thinking_visitors_do_not_delay_the_end_of_a_run(locust, store):
     process = locust("Browser", "--users", "3", "--spawn-rate", "3", "--think", "3600", "--host", store, "--json")
     until(lambda: "All users spawned" in process.stderr.readline())
@@ -109,6 +116,7 @@ def test_thinking_visitors_do_not_delay_the_end_of_a_run(locust, store):
     assert all(failures == 0 for _, failures in final_statistics(process).values())
 
 
+@pytest.mark.long  # test_the_locust_page_is_local_and_reports_a_missing_store has the same refusal
 def test_a_run_without_a_local_store_ends_at_once(locust):
     refused = {
         locust("--host", "http://192.0.2.1", file="open_loop.py"): "another machine",
@@ -142,6 +150,7 @@ def test_the_locust_page_is_local_and_reports_a_missing_store(locust):
     assert process.returncode == 2
 
 
+@pytest.mark.long  # the same locustfile as in one process, where each of its figures has a test
 def test_a_master_and_a_worker_share_one_run(locust, store, tmp_path):
     (tmp_path / "run").mkdir()
     running = StackState(phase="ready", supervisor=ProcessIdentity.of(os.getpid()), web_url=store)

@@ -140,9 +140,8 @@ def test_killed_edge_or_worker_is_restarted(up, name):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("worker", "down"),
         *((name, "hang") for name in EDGE),
-        pytest.param("worker", "hang", marks=pytest.mark.long),
+        *(pytest.param("worker", value, marks=pytest.mark.long) for value in ("down", "hang")),
         *(pytest.param(name, "down", marks=pytest.mark.long) for name in EDGE),
     ],
 )
