@@ -249,12 +249,8 @@ def observe(store, tmp_path):
 def test_no_visit_fails_while_the_cache_is_lost(observe, store, name, fault):
     actions = (ScheduledAction(at_s=0.6, fault="cache", value=fault), ScheduledAction(at_s=1.8, fault="cache"))
     driver_params = {"warm_up_s": 0.6, "seconds": 3.0, "grace_s": 0.5, "bucket_s": 0.5}
-    figures = {}
-    for _ in range(3):  # one slow answer of the cache, and a busy store gives it up before it is lost
-        figures = observe("cache-loss", name, driver_params=driver_params, actions=actions, products=20)[name]
-        assert figures["error_rate"] == 0
-        if figures["hit_rate_before"] > 0.5:
-            break
+    figures = observe("cache-loss", name, driver_params=driver_params, actions=actions, products=20)[name]
+    assert figures["error_rate"] == 0
     assert figures["hit_rate_before"] > 0.5
     assert figures["share_origin"] > 0.1, "the outage lasted 1.2 of 3 s"
     assert figures["peak_loads_rps"] > 0
