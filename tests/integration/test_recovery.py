@@ -285,8 +285,8 @@ def test_the_provider_killed_over_a_charge(world, token):
     assert world.complete(gone) == (PAID if token == IN_SILENCE else CALLED_OFF)
 
 
-@pytest.mark.parametrize("left_at", ["placed", pytest.param("answered", marks=pytest.mark.long)])  # the same code
 @pytest.mark.parametrize("point", [ASKING, FOUND, SETTLING])
+@pytest.mark.parametrize("left_at", ["placed", "answered"])
 def test_the_worker_killed_over_what_a_web_process_left(world, left_at, point):
     again, gone = world.cart(), world.cart()
     buy_and_die(world.settings, [again, gone], left_at)
