@@ -23,6 +23,8 @@ START_TIMEOUT_S = 120
 PAGE_TIMEOUT_MS = 15_000
 MEMORY_LIMIT_MB = 700
 """Resident, of all processes together, on a quiet machine."""
+PROPORTIONAL_LIMIT_MB = 430
+"""Shared memory counted once, so that further sessions of PostgreSQL hardly add to it; a quiet store has 380."""
 QUIET_DATABASE_PROCESSES = 9
 SESSION_MB = 21
 """Resident size of one more session of PostgreSQL; three quarters of it is memory that all sessions share."""
