@@ -21,7 +21,7 @@ from shop.patterns.overload.queue_discipline import INTERVAL_S, TARGET_S
 from shop.patterns.overload.request_queue import STUCK_S
 
 LONGEST_S = 4.0
-CHECKOUT, CART, SIGNED_IN, BROWSE, SPECULATIVE = RequestPriority
+CHECKOUT, CART, SIGNED_IN, BROWSE, PASSWORD, SPECULATIVE = RequestPriority
 
 
 class Clock:
@@ -48,7 +48,13 @@ def head(line, *fields):
         (CHECKOUT, "GET /lab", []),
         (CART, "POST /api/v1/cart/items", ["User-Agent: bot"]),
         (CART, "GET /cart", []),
-        (BROWSE, "POST /login", []),
+        (PASSWORD, "POST /login", ["User-Agent: bot"]),
+        (PASSWORD, "POST /api/v1/session", ["Cookie: account=x"]),
+        (PASSWORD, "POST /api/v1/password-resets/confirm?from=mail", []),
+        (PASSWORD, "POST http://shop/account/password", []),
+        (BROWSE, "GET /login", []),
+        (BROWSE, "POST /login-help", []),
+        (SIGNED_IN, "DELETE /api/v1/session", ["Cookie: account=x"]),
         (SIGNED_IN, "GET /orders", ["Cookie: notes=1; account=x"]),
         (SIGNED_IN, "GET /api/v1/orders", ["authorization: Bearer t"]),
         (SIGNED_IN, "GET /", ["Cookie: __Host-account=x"]),
@@ -127,7 +133,8 @@ def make_queue(length=100, limit=100, discipline=FifoDiscipline, *, has_classes=
 
 def taken(queue, count):
     late = []
-    return [queue.take(late.append).work for _ in range(count)], [request.work for request in late]
+    requests = [queue.poll(late.append) for _ in range(count)]
+    return [request and request.work for request in requests], [request.work for request in late]
 
 
 def test_standing_codel_queue_refuses_at_the_door():
@@ -145,14 +152,14 @@ def test_better_classes_are_served_first():
     queue, _ = make_queue()
     for priority in reversed(RequestPriority):
         assert queue.offer(priority.label, priority) is None
-    assert taken(queue, 5)[0] == ["checkout", "cart", "signed-in", "browse", "speculative"]
+    assert taken(queue, 6)[0] == ["checkout", "cart", "signed-in", "browse", "password", "speculative"]
 
 
 def test_without_classes_the_order_is_that_of_arrival():
     queue, _ = make_queue(has_classes=False)
     for priority in reversed(RequestPriority):
         queue.offer(priority.label, priority)
-    assert taken(queue, 5)[0] == ["speculative", "browse", "signed-in", "cart", "checkout"]
+    assert taken(queue, 6)[0] == ["speculative", "password", "browse", "signed-in", "cart", "checkout"]
 
 
 def test_lower_class_finds_the_queue_full_earlier():
@@ -161,7 +168,7 @@ def test_lower_class_finds_the_queue_full_earlier():
         priority: next(number for number in range(100) if queue.offer(number, priority) is not None)
         for priority in reversed(RequestPriority)
     }
-    assert refusals == {SPECULATIVE: 1, BROWSE: 9, SIGNED_IN: 5, CART: 3, CHECKOUT: 2}
+    assert refusals == {SPECULATIVE: 1, PASSWORD: 9, BROWSE: 0, SIGNED_IN: 5, CART: 3, CHECKOUT: 2}
 
 
 def test_full_queue_gives_up_its_lowest_class_for_a_better():
@@ -217,12 +224,13 @@ def test_codel_takes_no_queue_emptied_by_refusals_for_a_burst():
     assert taken(queue, 1) == (["burst"], [])
 
 
-def test_checkout_waits_for_the_longest_time_in_a_standing_queue():
+@pytest.mark.parametrize("patient", [CHECKOUT, PASSWORD])
+def test_patient_class_waits_longest_in_a_standing_queue(patient):
     queue, clock = make_queue(discipline=CodelDiscipline)
-    queue.offer("checkout", CHECKOUT)
+    queue.offer("patient", patient)
     queue.offer("page", BROWSE)
     clock.now += LONGEST_S * 0.9
-    assert taken(queue, 1) == (["checkout"], ["page"])
+    assert taken(queue, 1) == (["patient"], ["page"])
 
 
 def test_adaptive_lifo_serves_the_newest_once_the_queue_stands():
@@ -235,13 +243,14 @@ def test_adaptive_lifo_serves_the_newest_once_the_queue_stands():
     assert taken(queue, 3)[0] == [3, 2, 1]
 
 
-def test_no_more_run_than_the_limit_except_checkouts():
+def test_no_more_run_than_the_limit_except_patient_classes():
     queue, _ = make_queue(limit=2)
     for number in range(3):
         queue.offer(number, BROWSE)
     running = [queue.take(print) for _ in range(2)]
+    queue.offer("log-in", PASSWORD)
     queue.offer("checkout", CHECKOUT)
-    assert queue.take(print).work == "checkout"
+    assert taken(queue, 2)[0] == ["checkout", "log-in"]
     third = []
     thread = threading.Thread(target=lambda: third.append(queue.take(print).work))
     thread.start()

@@ -2,11 +2,13 @@
 
 import pytest
 
+from shop.patterns.overload import RequestPriority, classify
 from shop.patterns.overload.client_address import address_client
 from shop.patterns.rate_limiting import RateDecision, RatePolicy
 from shop.patterns.rate_limiting.limiter import whole_seconds
 from shop.web.rate_limits import (
     LOG_INS,
+    POLICIES,
     REGISTRATIONS,
     REMEMBERED_S,
     REMEMBERED_TOKENS,
@@ -19,6 +21,12 @@ from shop.web.rate_limits import (
 from tests.support.shifted_clock import ShiftedClock
 
 POLICY = RatePolicy("writes", 3)
+
+
+@pytest.mark.parametrize(("method", "path"), POLICIES)
+def test_requests_with_own_limit_reach_it_under_overload(method, path):
+    """Refused in the queue, a client would hear of an overload, and not that it asked too often."""
+    assert classify(f"{method} {path} HTTP/1.1\r\n\r\n".encode()) == RequestPriority.PASSWORD
 
 
 @pytest.mark.parametrize(

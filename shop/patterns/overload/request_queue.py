@@ -7,8 +7,10 @@ queue is full, or when its turn comes after its patience. With classes (``reques
 its own; the best class is served first, and a lower one finds the queue full earlier. If the queue is full of others,
 a better request takes the place of the newest one of the lowest class. A checkout may wait to the longest time in any
 discipline: its client waits for an answer, and asking again costs more than the wait. Nor does it count against the
-limit of requests at once: it waits for the payments provider, and not for this machine. The same is true of a request
-that has run for a second: it waits for a lock or a server that hangs, and must not keep others from their thread.
+limit of requests at once: it waits for the payments provider, and not for this machine. Log-ins have the last turn, and
+the same patience: limits of their own stand behind the queue, and tell a client that it asked too often. A request that
+has run for a second does not count either: it waits for a lock or a server that hangs, and must not keep others from
+their thread.
 A thread is woken only if it may take something: the loop that fills the queue shares the interpreter with the threads,
 and each needless one delays it.
 If the threads are divided into lanes (``lanes``), each set of lanes has its own part of the queue, and its requests
@@ -36,10 +38,11 @@ SHARES: Mapping[RequestPriority, float] = {
     RequestPriority.CART: 0.9,
     RequestPriority.SIGNED_IN: 0.75,
     RequestPriority.BROWSE: 0.5,
+    RequestPriority.PASSWORD: 0.5,
     RequestPriority.SPECULATIVE: 0.05,
 }
 """Of the queue's length: a class is refused from here on."""
-PATIENT = frozenset({RequestPriority.CHECKOUT})
+PATIENT = frozenset({RequestPriority.CHECKOUT, RequestPriority.PASSWORD})
 """Classes that may wait for the longest time, and run beside the limit."""
 STUCK_S = 1.0
 """Seconds after which a running request does not count against the limit any more."""
