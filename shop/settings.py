@@ -13,9 +13,8 @@ from types import MappingProxyType
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shop.errors import ConfigurationError
 
@@ -61,17 +60,10 @@ ADDRESSES: Mapping[str, tuple[frozenset[str], str]] = MappingProxyType(
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-def _url(name: str) -> AliasChoices:
-    """Read the address of another server from the variable without a prefix."""
-    return AliasChoices(name, name.lower())
-
-
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """All settings, with their defaults. Times carry their unit in the name."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     profile: Literal["lab", "production"] = "lab"
     """``lab`` shows switches, timings and demo accounts; ``production`` shows none of them."""
@@ -84,17 +76,17 @@ class Settings(BaseSettings):
     exercises_dir: Path = PROJECT_ROOT / "exercises"
     """Directory of the files that the reader writes in the exercises."""
 
-    database_url: str | None = Field(default=None, validation_alias=_url("DATABASE_URL"))
+    database_url: str | None = None
     """PostgreSQL 15 or newer, with a UTF-8 database that only the store uses. A pooler in front must give each client
     its own session. If unset, the stack runs its own server."""
-    cache_url: str | None = Field(default=None, validation_alias=_url("CACHE_URL"))
+    cache_url: str | None = None
     """Redis 7 or newer, or Valkey; one server that may evict, no cluster. If unset, the stack runs its own server."""
-    broker_url: str | None = Field(default=None, validation_alias=_url("BROKER_URL"))
+    broker_url: str | None = None
     """Redis 7 or newer, or Valkey (one server that must not evict, no cluster), or RabbitMQ. If unset, the stack runs
     its own server."""
-    payments_url: str | None = Field(default=None, validation_alias=_url("PAYMENTS_URL"))
+    payments_url: str | None = None
     """The payments provider. If unset, the stack runs its simulator."""
-    mail_url: str | None = Field(default=None, validation_alias=_url("MAIL_URL"))
+    mail_url: str | None = None
     """The mail server, such as ``smtp://user:password@host:587`` or ``smtps://…``. If unset, mail is stored in a table,
     which the lab shows at ``/lab/mail``."""
 
@@ -220,18 +212,6 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The lowest severity of lines in the log."""
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read the arguments and the environment only, and no files."""
-        return init_settings, env_settings
-
     @field_validator("var_dir", "exercises_dir", "tls_cert", "tls_key")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
@@ -343,13 +323,14 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: object)
     Raises:
         ConfigurationError: an unknown ``SHOP_`` variable, or an invalid value.
     """
-    known = {variable(name) for name in Settings.model_fields}
+    fields = {variable(name): name for name in Settings.model_fields}
     for name in sorted(os.environ if environ is None else environ):
-        if name.upper().startswith(PREFIX) and name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0)
+        if name.upper().startswith(PREFIX) and name.upper() not in fields:
+            near = difflib.get_close_matches(name.upper(), fields, n=1, cutoff=0)
             raise ConfigurationError(f"{name} is not a setting; did you mean {near[0]}?")
+    values = {fields[name.upper()]: value for name, value in os.environ.items() if name.upper() in fields}
     try:
-        settings = Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks the values
+        settings = Settings.model_validate(values | overrides)
     except ValidationError as error:
         raise ConfigurationError(_first_error(error)) from None
     return settings
