@@ -13,7 +13,6 @@ from shop.catalog.listing.product_lister import ListQuery
 from shop.catalog.listing.sorting import NEWEST, POPULARITY, PRICE_ASC, PRICE_DESC, RATING, RELEVANCE
 from shop.catalog.negative_caching import cache_not_found
 from shop.catalog.pictures.drawing import draw, drawing_version, picture_url, png_of
-from shop.catalog.pictures.motifs import choice  # noqa: F401 - before the fork, so the web processes share the drawings
 from shop.catalog.service import CatalogService
 from shop.catalog.slugs import validate_slug
 from shop.patterns.caching import CATALOGUE, REFERENCE, SEARCH, CacheableResponse
