@@ -6,6 +6,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from shop.lab.store_client import StoreClient
 from tests.e2e.conftest import Store, best_seller
 from tests.support.polling import until
 
@@ -25,6 +26,7 @@ def lab(page: Page, store: Store):
     page.goto("/lab")
     yield page
     page.request.post("/lab/restore", headers={"Origin": store.url})
+    StoreClient(store.url).wait_applied()
 
 
 def test_figures_bar_and_first_switches_are_on_the_first_screen(lab: Page):

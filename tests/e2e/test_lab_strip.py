@@ -1,9 +1,13 @@
 """The strip at the foot of every page in the lab profile."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
+
+from shop.lab.store_client import StoreClient
+from tests.e2e.conftest import Store
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("e2e")]
 STRIP = ".lab-strip"
@@ -32,8 +36,17 @@ def test_hidden_strip_is_shown_again_in_the_lab(page: Page) -> None:
     expect(page.locator(STRIP)).to_be_visible()
 
 
-def test_strip_shows_a_changed_parameter(page: Page) -> None:
-    page.request.put("/api/v1/lab/knobs/lab.ttl_scale", data={"value": 0.5})
+@pytest.fixture
+def halved_times(store: Store) -> Iterator[None]:
+    """Entries live half as long, in every process."""
+    lab = StoreClient(store.url)
+    lab.set_parameter("lab.ttl_scale", 0.5)
+    lab.wait_applied()
+    yield
+    lab.set_parameter("lab.ttl_scale", 1.0)
+    lab.wait_applied()
+
+
+def test_strip_shows_a_changed_parameter(page: Page, halved_times: None) -> None:
     page.goto("/cart")
     expect(page.locator(STRIP)).to_contain_text("lab.ttl_scale = 0.5")
-    page.request.put("/api/v1/lab/knobs/lab.ttl_scale", data={"value": 1.0})

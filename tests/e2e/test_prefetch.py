@@ -67,4 +67,4 @@ def test_without_the_switch_nothing_is_prefetched(page: Page, store: Store) -> N
     page.mouse.up()
     expect(page.locator(".product__price")).to_be_visible()
     assert page.evaluate(NAVIGATION) == ""
-    assert requests_for(store, path)[len(before) :] == [""]
+    until(lambda: requests_for(store, path)[len(before) :] == [""])  # nginx writes its log five times a second
