@@ -15,7 +15,7 @@ from shop.switches.parameters import WEB_PROCESSES
 PRODUCTS = own_slugs("queue-discipline", 4)
 SHOPPERS = 20
 SPREAD_S = 0.4
-"""The last one must begin so soon after the first: its patience of a second has to end before a thread comes free,
+"""The last one must begin so soon after the first: its patience of 0.3 seconds has to end before a thread comes free,
 and the slow card holds each thread for a second and a half."""
 
 

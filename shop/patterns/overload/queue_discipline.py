@@ -4,10 +4,10 @@ Problem: a queue that only grows serves everybody late. With first in, first out
 waits as long as the queue is; its client has left when its turn comes, and the work is lost.
 Method: a discipline picks the next request and says how long a request may have waited. ``FifoDiscipline`` serves in
 order of arrival, up to the longest wait. ``CodelDiscipline`` asks whether the queue is a burst or stands: as long as it
-was empty within the last second, requests may wait for that second; if it was not, only a tenth of it. A standing queue
-delays everybody and serves nobody more. It stands until nobody has been refused for a second: the refusals themselves
-empty it again and again, and the next ones would wait for long. ``AdaptiveLifoDiscipline`` serves the newest first as
-soon as a queue stands: its client is still there, and those who lose are those who would have left.
+was empty within the last 0.3 seconds, requests may wait for that time; if it was not, only for 0.1 seconds. A standing
+queue delays everybody and serves nobody more. It stands until nobody has been refused for 0.3 seconds: the refusals
+themselves empty it again and again, and the next ones would wait for long. ``AdaptiveLifoDiscipline`` serves the newest
+first as soon as a queue stands: its client is still there, and those who lose are those who would have left.
 Switch: ``overload.queue``. Experiment: ``overload``.
 Source: Maurer, "Fail at Scale", ACM Queue 13(8), 2015 (controlled delay for requests, adaptive LIFO); Nichols and
 Jacobson, "Controlled Delay Active Queue Management", RFC 8289.
@@ -16,8 +16,9 @@ Jacobson, "Controlled Delay Active Queue Management", RFC 8289.
 import math
 from typing import Protocol
 
-INTERVAL_S = 1.0
-"""A queue that was empty within this time is a burst: a page with all it loads, or a class that begins."""
+INTERVAL_S = 0.3
+"""A queue that was empty within this time is a burst: a page with all it loads, or a class that begins. An overload is
+noticed after this time, and until then its requests wait for as long."""
 TARGET_S = 0.1
 """How long a request may wait in a queue that stands: a few pages from the database."""
 
