@@ -20,7 +20,7 @@ from shop.errors import NotFound
 from shop.lab.arms import ExperimentArm
 from shop.lab.comparison import compare_runs
 from shop.lab.experiment import LabExperiment, load_experiment, load_experiments
-from shop.lab.headline import headline_sentence
+from shop.lab.headline import verdict_line
 from shop.lab.new_experiment import write_experiment
 from shop.lab.next_steps import next_steps
 from shop.lab.report import draw_picture, figure_rows, write_report
@@ -190,7 +190,7 @@ def _print_result(result: Result, home: Path) -> None:
     """Print a result: the verdict and its figure first."""
     console = Console(width=min(Console().width, COLUMNS))
     colour = COLOURS.get(result["verdict"], "yellow")
-    console.print(f"\n[bold {colour}]{result['verdict']}[/]: {headline_sentence(result)}\n", highlight=False)
+    console.print(f"\n[bold {colour}]{result['verdict']}[/]: {verdict_line(result)}\n", highlight=False)
     console.print(f"[bold]{result['title']}[/]: {result['hypothesis']}\n", highlight=False)
     for table in figure_tables(result):
         console.print(table)

@@ -14,7 +14,7 @@ from shop.cli.lab_summary import print_summary
 from shop.cli.output import emit
 from shop.errors import ShopError
 from shop.lab.experiment import LabExperiment
-from shop.lab.headline import headline_sentence
+from shop.lab.headline import verdict_line
 from shop.lab.lab_lock import claim_lab
 from shop.lab.result import Result
 from shop.lab.run_summary import COULD_NOT_RUN, NOT_RUN, RunSummary, SummaryRow, row_of
@@ -93,7 +93,7 @@ class _RunOfAll:
             self._say(f"{COULD_NOT_RUN}: {reason}")
             return
         self.results.append(result)
-        self._say(f"{result['verdict']}: {headline_sentence(result)}")
+        self._say(f"{result['verdict']}: {verdict_line(result)}")
 
     def _minutes(self) -> float:
         return sum(one.expected_seconds() for one in self._experiments) / 60

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shop.lab.headline import headline_sentence
+from shop.lab.headline import verdict_line
 from shop.lab.report import figure_rows
 from shop.lab.result import Result
 
@@ -39,7 +39,7 @@ def compare_runs(first: Result, second: Result) -> RunComparison:
         for position, arm in enumerate(first["arms"])
         if arm["name"] in names[1]
     ]
-    verdicts = tuple(f"{result['verdict']}: {headline_sentence(result)}" for result in (first, second))
+    verdicts = tuple(f"{result['verdict']}: {verdict_line(result)}" for result in (first, second))
     return RunComparison((verdicts[0], verdicts[1]), arms, list(_warnings(first, second)))
 
 

@@ -55,6 +55,19 @@ def headline_sentence(result: Mapping[str, Any]) -> str:
     return f"{sentence}; claimed {claimed}: {ANSWERS[headline['outcome']]}."
 
 
+def verdict_line(result: Mapping[str, Any]) -> str:
+    """Return the headline as a sentence; a refuted or invalid result also names what failed, with figure and bound.
+
+    Without it, the line of a result that another claim than the headline's refuted would read like a confirmation. A
+    result of an older release names its whole reason.
+    """
+    sentence = headline_sentence(result)
+    if result["verdict"] not in ("refuted", "invalid") or sentence == result["reason"]:
+        return sentence
+    refuting = result.get("refuted_by")
+    return f"{sentence} Refuted: {'; '.join(refuting)}." if refuting else f"{sentence} {result['reason']}"
+
+
 def headline_figure(result: Mapping[str, Any]) -> str:
     """Return the figure alone; empty if it was not measured."""
     headline = result.get("headline") or {}

@@ -82,6 +82,7 @@ def build_result(
         "headline": _headline(experiment, evidence, judgement),
         "verdict": judgement.verdict,
         "reason": judgement.reason,
+        "refuted_by": [judged.statement for judged in judgement.refuted_by],
         "started_at": started.isoformat(timespec="seconds"),
         "machine": describe_machine(),
         "store": dict(size),

@@ -10,7 +10,7 @@ from typing import Any
 from shop.errors import NotFound
 from shop.lab.comparison import RunComparison, compare_runs
 from shop.lab.experiment import CHAPTERS, LabExperiment, load_experiments
-from shop.lab.headline import headline_figure, headline_sentence
+from shop.lab.headline import headline_figure, verdict_line
 from shop.lab.lab_lock import LabHolder, find_holder
 from shop.lab.next_steps import next_steps
 from shop.lab.progress_file import LabProgress, read_progress
@@ -193,7 +193,7 @@ def _read_entry(home: Path, changed_ns: int) -> RunEntry | None:
             experiment=result["experiment"],
             title=result["title"],
             verdict=result["verdict"],
-            sentence=headline_sentence(result),
+            sentence=verdict_line(result),
             figure=headline_figure(result),
             started_at=datetime.fromisoformat(result["started_at"]),
         )

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from jinja2 import Environment, PackageLoader
 
 from shop.lab import charts
-from shop.lab.headline import headline_figure, headline_sentence
+from shop.lab.headline import headline_figure, verdict_line
 from shop.lab.result import Result
 
 VERDICTS: Mapping[str, str] = MappingProxyType(
@@ -91,7 +91,6 @@ class RunSummary:
 
 
 def row_of(result: Result) -> SummaryRow:
-    """Return the row of a run; an invalid one also tells its reason."""
-    reason = f" {result['reason']}" if result["verdict"] == "invalid" else ""
-    sentence = f"{headline_sentence(result)}{reason}"
-    return SummaryRow(result["experiment"], result["verdict"], headline_figure(result), sentence, result.get("took_s"))
+    """Return the row of a run."""
+    figure, sentence = headline_figure(result), verdict_line(result)
+    return SummaryRow(result["experiment"], result["verdict"], figure, sentence, result.get("took_s"))

@@ -79,6 +79,7 @@ class ExperimentVerdict:
         correctness: the word for the claims about correctness; ``None`` if there are none, or none was judged.
         timing: the word for the claims about timing; ``None`` if there are none, or none was judged.
         claims: every claim, judged.
+        refuted_by: each claim that refuted it, with its figure and bound; empty unless the verdict is "refuted".
     """
 
     verdict: VerdictWord
@@ -86,6 +87,7 @@ class ExperimentVerdict:
     correctness: VerdictWord | None = None
     timing: VerdictWord | None = None
     claims: tuple[JudgedClaim, ...] = ()
+    refuted_by: tuple[JudgedClaim, ...] = ()
 
 
 def judge(experiment: LabExperiment, evidence: RunEvidence) -> ExperimentVerdict:
@@ -123,7 +125,8 @@ def judge(experiment: LabExperiment, evidence: RunEvidence) -> ExperimentVerdict
     )
     verdict: VerdictWord = "refuted" if "refuted" in (first, second) else first or second or "invalid"
     reason = _reason(correctness_claims, timing_claims, timing, disturbed)
-    return ExperimentVerdict(verdict, reason, correctness, timing, claims)
+    refuting = _refuting_claims(correctness_claims, timing_claims if timing == "refuted" else ())
+    return ExperimentVerdict(verdict, reason, correctness, timing, claims, refuting)
 
 
 def steady_state_failure(before: LoadSamples, after: LoadSamples) -> str | None:
@@ -196,6 +199,12 @@ def _judge_timing(claims: Sequence[JudgedClaim], disturbed: str | None) -> Verdi
     if any(judged.outcome == "broken" for judged in claims):
         return "refuted"
     return "confirmed" if all(judged.outcome == "holds" for judged in claims) else "invalid"
+
+
+def _refuting_claims(correctness: Sequence[JudgedClaim], timing: Sequence[JudgedClaim]) -> tuple[JudgedClaim, ...]:
+    """Return the claims that refute the experiment: one wrong run is enough for correctness, and not for timing."""
+    wrong = [judged for judged in correctness if judged.outcome in ("broken", "runs disagree")]
+    return (*wrong, *(judged for judged in timing if judged.outcome == "broken"))
 
 
 def _reason(

@@ -4,7 +4,7 @@ import pytest
 
 from shop.errors import ConfigurationError
 from shop.lab.experiment import EXPERIMENTS, parse_experiment
-from shop.lab.headline import headline_figure, headline_sentence
+from shop.lab.headline import headline_figure, headline_sentence, verdict_line
 
 CACHE_ASIDE = (EXPERIMENTS / "cache-aside.toml").read_text()
 
@@ -42,6 +42,24 @@ def result(verdict="confirmed", **headline):
 )
 def test_verdict_is_a_sentence_with_its_figure(given, sentence):
     assert headline_sentence(given).casefold() == sentence.casefold()
+
+
+BROKEN = "protected.good_at_end is 0.88 (0.86 to 0.89 over the runs), not >= 0.9"
+
+
+@pytest.mark.parametrize(
+    ("given", "added"),
+    [
+        (result(), ""),
+        (result("look"), ""),
+        ({**result("refuted"), "refuted_by": [BROKEN]}, f" Refuted: {BROKEN}."),
+        (result("refuted"), " It is so."),  # of an older release
+        (result("invalid"), " It is so."),
+        ({"verdict": "invalid", "reason": "Of an older release."}, ""),
+    ],
+)
+def test_verdict_line_names_what_failed(given, added):
+    assert verdict_line(given) == headline_sentence(given) + added
 
 
 def test_an_unmeasured_figure_is_blank():

@@ -10,6 +10,7 @@ from shop.lab.experiment import load_experiments
 from shop.lab.run_summary import COULD_NOT_RUN, NOT_RUN, RunSummary, SummaryRow, row_of
 
 STARTED = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
+BROKEN = "on.db_queries_per_request is 0.88 (0.86 to 0.89 over the runs), not <= 0.5"
 
 
 def result(verdict, outcome="holds"):
@@ -18,6 +19,7 @@ def result(verdict, outcome="holds"):
         "experiment": max(load_experiments(), key=len),
         "verdict": verdict,
         "reason": "It is <so>.",
+        "refuted_by": [BROKEN] if verdict == "refuted" else [],
         "runs": 2,
         "took_s": 21.4,
         "headline": {
@@ -51,6 +53,7 @@ def test_terminal_page_groups_by_verdict_and_fits(summary, capsys):
     assert max(map(len, printed.splitlines())) <= 80
     words = " ".join(printed.split())
     assert "It is <so>." in words, "an invalid run tells its reason"
+    assert words.count(f"Refuted: {BROKEN}.") == 1
     assert words.count("9.00 times quicker with the cache") == 4
 
 

@@ -8,6 +8,7 @@ import pytest
 from shop.lab.charts import format_number
 from shop.lab.experiment import EXPERIMENTS, parse_experiment
 from shop.lab.figures import FIGURES, ArmObservation, compute_figures
+from shop.lab.headline import verdict_line
 from shop.lab.load import LAG_LIMIT_MS, LoadSamples
 from shop.lab.markdown_table import demand_table
 from shop.lab.report import draw_picture, figure_rows, layer_shares, render_report, write_report
@@ -109,6 +110,19 @@ def test_the_verdict_follows_from_the_figures(changed, verdict, words):
     assert words in result["reason"]
 
 
+def test_a_refuted_result_names_claims_besides_the_headline():
+    result = outcome(on=replace(ON, open_loop=samples(queries=250)))
+    assert (result["verdict"], result["headline"]["outcome"]) == ("refuted", "holds")
+    assert result["refuted_by"] == ["on.db_queries_per_request is 2.50 (2.50 to 2.50 over the runs), not <= 2"]
+    assert verdict_line(result).endswith(f"yes. Refuted: {result['refuted_by'][0]}.")
+
+
+def test_only_a_refuted_result_is_refuted_by_claims():
+    disagreeing = measured([(OFF, ON), (OFF, replace(ON, open_loop=samples(SLOW_MS)))])
+    assert disagreeing["refuted_by"] == outcome()["refuted_by"] == []
+    assert "not in every run >= 2" in verdict_line(disagreeing)
+
+
 def test_a_figure_without_measurement_makes_the_result_invalid():
     never = ArmObservation("on", samples(count=0, latencies_ms=[], succeeded=[]), ON.closed_loop)
     result = outcome(on=never)
@@ -195,7 +209,9 @@ def test_the_kind_of_the_headlines_claim_decides(monkeypatch):
 def test_one_oversold_piece_in_one_run_refutes():
     result = sale(conditional={"one_oversold": 1.0}, after_ms=FAST_MS * 10)
     assert result["verdict"] == "refuted"
-    assert "conditional.one_oversold is 0.50 (0.00 to 1.00 over the runs), not in every run <= 0" in result["reason"]
+    broken = "conditional.one_oversold is 0.50 (0.00 to 1.00 over the runs), not in every run <= 0"
+    assert broken in result["reason"]
+    assert result["refuted_by"] == [broken], "the timing was not judged, so it refutes nothing"
 
 
 def test_without_overselling_by_the_naive_arm_the_sale_is_invalid():
