@@ -44,6 +44,8 @@ START_S = 0.8
 """About how long it takes to save what the experiment may change, and to restore it."""
 APPLY_S = 0.5
 """About how long it takes until both web processes apply a flip: one at once, the other reads every 0.8 s."""
+CACHE_SWITCHES = ("cache.edge", "cache.local", "cache.shared")
+"""The switches of the caches between a browser and the database."""
 CLAIM = re.compile(r"(?P<path>(ratios\.\w+)|(arms\.[a-z][\w-]*\.\w+)) (?P<op><=|>=|<|>) (?P<bound>\d+(\.\d+)?)")
 """How an experiment writes a claim: ``ratios.name >= 2`` or ``arms.name.figure <= 1``."""
 
@@ -307,6 +309,10 @@ class LabExperiment(StrictModel):
     def visits_of(self, arm: ExperimentArm) -> tuple[ShopperVisit, ...]:
         """Return the visits of an arm."""
         return arm.visits or self.workload.visits
+
+    def may_hit_a_cache(self, arm: ExperimentArm) -> bool:
+        """Tell whether a cache may answer a visit of an arm: not if it has no browsers and names every cache as off."""
+        return arm.browsers > 0 or any(arm.switches.get(name) != "off" for name in CACHE_SWITCHES)
 
     def arm(self, name: str) -> ExperimentArm:
         """Return the arm of that name; raise ``KeyError`` if there is none."""

@@ -157,6 +157,9 @@ class ExperimentRunner:
     def warm_up(self, arm: ExperimentArm, seconds: float) -> str | None:
         """Visit at full speed until the hit rate is stable; return how far it still rose if it never was.
 
+        Without a cache there is no hit rate: one round warms the processes. A slow machine has too few visits in a
+        round to prove that a rate of zero is stable, and would repeat it up to the limit.
+
         Args:
             arm: its visits are offered.
             seconds: the length of one round; rounds are repeated.
@@ -165,7 +168,7 @@ class ExperimentRunner:
         while True:
             rise = HitRateRise.of(self.offer(f"{arm.title}: warm-up", self.load_phase(arm, seconds)))
             warmed_s += seconds
-            if rise is not None and rise.has_settled:
+            if (rise is not None and rise.has_settled) or not self._experiment.may_hit_a_cache(arm):
                 return None
             if warmed_s + seconds > limit_s:
                 if rise is None or rise.second <= rise.first:
