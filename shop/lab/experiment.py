@@ -360,10 +360,15 @@ class LabExperiment(StrictModel):
     def arms_of_run(self, number: int) -> tuple[ExperimentArm, ...]:
         """Return the arms in the order of a run: it alternates, which cancels a drift over time.
 
+        If the last arm is in force before the first run, that run begins with it: a flip less before the runs, and one
+        less after them.
+
         Args:
             number: of the run, from 0.
         """
-        return self.arms if number % 2 == 0 else tuple(reversed(self.arms))
+        in_force = self.workload.calibrate.arm if self.workload.calibrate else self.steady_state.arm
+        begins_with_last = (in_force == self.arms[-1].name) != (number % 2 == 1)
+        return tuple(reversed(self.arms)) if begins_with_last else self.arms
 
     def expected_seconds(self) -> float:
         """Return about how long the experiment takes on a machine that does nothing else."""
