@@ -7,6 +7,7 @@
 import gc
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ workers = _settings.workers
 threads = _settings.threads
 
 preload_app = False
-"""An engine, a pool or a thread must not cross a fork, so each worker builds its own application. The parent does not
-import the modules either: two workers would share 30 MB, and the stack's resident size would grow by 54 MB."""
+"""An engine, a pool or a thread must not cross a fork, so each worker builds its own application. The parent only
+imports three libraries. All modules would be 30 MB that two workers share, and 54 MB of resident size."""
 
 worker_connections = 512
 """The most open connections of a worker, busy or kept alive. Further ones wait in the backlog, outside its memory."""
@@ -70,6 +71,17 @@ def on_starting(server: Any) -> None:
     exporter.prepare(_settings.run_dir / "metrics")
 
 
+SHARED_MODULES = ("flask_openapi3", "limits", "redis")
+"""Libraries with much code that a store hardly touches: a page of memory is shared until it is touched. With two
+workers they save 6 MB of the stack's proportional size, and add 16 MB to its resident size."""
+
+
+def share_modules() -> None:
+    """Import the libraries that all workers share."""
+    for name in SHARED_MODULES:
+        import_module(name)
+
+
 def post_fork(server: Any, worker: Any) -> None:
     """Disable garbage collection while a worker loads its modules: 0.79 s of processor time instead of 0.96."""
     gc.disable()
@@ -83,12 +95,15 @@ def post_worker_init(worker: Any) -> None:
 
 
 def when_ready(server: Any) -> None:
-    """Answer ``/metrics`` from the parent, which reads the metrics of all workers.
+    """Import what the workers share, and answer ``/metrics`` from the parent, which reads the metrics of all workers.
+
+    The server's port is bound already, so requests wait in the backlog meanwhile and are not refused.
 
     The parent's objects are excluded from later garbage collections, before the first fork. A collection in a worker
     would write to the header of each object, and so copy each memory page that it shares with the parent: 2.5 MB for
     each worker.
     """
+    share_modules()
     for host in _settings.metrics_hosts:
         try:
             exporter.serve(_settings.metrics_port, host)

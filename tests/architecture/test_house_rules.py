@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 import sys
@@ -46,6 +47,31 @@ def test_processes_load_no_exercise_before_one_is_in_force():
 def test_gunicorn_parent_loads_worker_class_but_no_store_code():
     of_the_store = {"flask", "jinja2", "sqlalchemy"}
     assert not loaded("shop.web.probe_worker, shop.stack.gunicorn_conf") & of_the_store
+
+
+def test_gunicorn_parent_shares_libraries_but_no_thread_and_no_connection(tmp_path):
+    script = (
+        "import os, stat, sys, threading\n"
+        "from shop.stack import gunicorn_conf\n"
+        "gunicorn_conf.on_starting(None)\n"
+        "gunicorn_conf.share_modules()\n"
+        "sockets = [number for number in range(3, 256) if is_socket(number)]\n"
+        "print('redis' in sys.modules, threading.active_count(), sockets)\n"
+    )
+    helper = (
+        "def is_socket(number):\n"
+        "    try:\n"
+        "        return stat.S_ISSOCK(os.fstat(number).st_mode)\n"
+        "    except OSError:\n"
+        "        return False\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", helper + script],
+        env=os.environ | {"SHOP_VAR_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split("\n")[0] == "True 1 []", done.stdout + done.stderr
 
 
 def test_class_name_is_defined_once_and_has_two_words():
