@@ -115,6 +115,22 @@ def test_a_404_replaces_the_cached_answer(edge, origin, status):
     assert [edge.get(path).status_code for path in paths] == [status] * 2
 
 
+@pytest.mark.parametrize("word", ["stale-if-error", "stale-while-loading"])
+def test_a_hit_repeats_that_the_answer_is_stale(edge, origin, word):
+    """For three seconds the edge keeps what the application made from a stale value: nobody may take it for fresh."""
+    marks = {"/p/stale": f"; ttl=-12; detail={word}", "/p/early": "; stored; detail=early", "/p/fresh": "; ttl=12"}
+    origin.reply = lambda asked: Reply(headers={**KEPT, "Cache-Status": f"shop-shared; hit{marks[asked.target]}"})
+    for path in marks:
+        assert edge.entry(path) == "fwd=miss; stored"
+    hits = {path: edge.get(path) for path in marks}
+    assert {path: entry(answer) for path, answer in hits.items()} == {
+        "/p/stale": f"hit; detail={word}",
+        "/p/early": "hit",
+        "/p/fresh": "hit",
+    }
+    assert ["ttl" in answer.headers["Cache-Status"] for answer in hits.values()] == [False, True, True]
+
+
 def test_browsers_do_not_get_the_edges_stale_bounds(edge, origin):
     words = "stale-while-revalidate=60, stale-if-error=600"
     said = {"/": words, "/p/mug": f"public, max-age=300, {words}", "/p/cup": "no-cache", "/cart": "no-store"}

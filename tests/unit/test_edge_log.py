@@ -39,6 +39,7 @@ def write(path, text, mode="a"):
         ("hit; ttl=3", "hit"),
         ("hit; detail=updating", "hit-stale"),
         ("hit; detail=error", "hit-stale"),
+        ("hit; detail=stale-if-error", "hit-stale"),
         ("fwd=miss; stored", "miss"),
         ("fwd=stale; stored", "stale"),
         ("fwd=miss; detail=not-writable", "unstored"),
