@@ -34,9 +34,10 @@ class OwnStack:
         home: an empty directory.
         workers: number of web processes.
         extra: more settings, each as ``SHOP_NAME=VALUE``.
+        edge: whether the edge runs in front of the web processes.
     """
 
-    def __init__(self, home: Path, workers: int, extra: Sequence[str] = ()) -> None:
+    def __init__(self, home: Path, workers: int, extra: Sequence[str] = (), *, edge: bool = False) -> None:
         port = free_port()
         self.base_url = f"http://127.0.0.1:{port}"
         self._environment = {
@@ -50,7 +51,8 @@ class OwnStack:
             "SHOP_HOST": "127.0.0.1",
             "SHOP_WRITES_PER_MINUTE": UNLIMITED,
         }
-        self._command = (sys.executable, "-m", "shop.cli", "up", "--no-edge", "--size", "s", "--workers", str(workers))
+        words = ("up", "--size", "s", "--workers", str(workers), *(() if edge else ("--no-edge",)))
+        self._command = (sys.executable, "-m", "shop.cli", *words)
         self._settings = load_settings({}, var_dir=home / "var", port=port)
         self._output = home / "up.log"
         self._state = StateFile(self._settings.run_dir)

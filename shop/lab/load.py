@@ -122,6 +122,9 @@ class LoadSamples(StrictModel):
     """When the visit with the same index was due, in seconds after the begin of the load."""
     answered_by: list[str] = []
     """The source that answered the visit with the same index; empty if the visit failed."""
+    stale_words: list[str] = []
+    """The word with which the last response of the visit with the same index said that it was stale, as in
+    ``Cache-Status``; empty if it did not, or the visit failed."""
 
     @property
     def saturation(self) -> str | None:
@@ -162,6 +165,7 @@ def merge_samples(parts: Sequence[LoadSamples]) -> LoadSamples:
         answer_counts=dict(sum((Counter(part.answer_counts) for part in parts), Counter())),
         due_s=[due for part in parts for due in part.due_s],
         answered_by=[source for part in parts for source in part.answered_by],
+        stale_words=[word for part in parts for word in part.stale_words],
     )
 
 

@@ -20,7 +20,7 @@ from geventhttpclient import HTTPClient
 
 from shop.lab import pacing
 from shop.lab.arrivals import ZipfDistribution, arrival_times
-from shop.lab.cache_status import answer_source, lookups
+from shop.lab.cache_status import answer_source, lookups, stale_word
 from shop.lab.load import LoadPhase, LoadSamples, ShopperVisit
 from shop.lab.loopback import check_loopback
 from shop.lab.retrying_client import RetryingClient
@@ -90,6 +90,7 @@ class LoadGenerator:
         self.began = time.perf_counter()
         self.due_s: list[float] = []
         self.answered_by: list[str] = []
+        self.stale_words: list[str] = []
         self._under_way: Counter[float] = Counter()
 
     def visit(self, due: float) -> None:
@@ -100,11 +101,11 @@ class LoadGenerator:
         product, category = self._products.choose(self._rng), self._categories.choose(self._rng)
         unknown = f"there-is-no-{self._unknowns.choose(self._rng)}" if "{unknown}" in visit.paths[0] else ""
         browser = self._rng.choice(self._browsers) if self._browsers else None
-        sources: list[str] = []
+        answers: list[tuple[str, str]] = []
         succeeded = all(
             self._call_concurrently(
                 [path.format(product=product, category=category, unknown=unknown) for path in paths],
-                partial(self._call_with_retries, partial(self._call, visit, browser, sources, headers)),
+                partial(self._call_with_retries, partial(self._call, visit, browser, answers, headers)),
             )
             for paths, headers in (
                 (visit.paths, {}),
@@ -116,7 +117,9 @@ class LoadGenerator:
         self.latencies_ms.append((time.perf_counter() - due) * 1000)
         self.succeeded.append(succeeded)
         self.due_s.append(round(due - self.began, 4))
-        self.answered_by.append(sources[-1] if succeeded and sources else "")
+        source, stale = answers[-1] if succeeded and answers else ("", "")
+        self.answered_by.append(source)
+        self.stale_words.append(stale)
 
     def close(self) -> None:
         """Close its connections."""
@@ -135,6 +138,7 @@ class LoadGenerator:
             begun = sorted(round(due - self.began, 4) for due in self._under_way.elements())[:visits]
             self.due_s += begun + [self._phase.duration_s] * (visits - len(begun))  # the last ones did not begin
             self.answered_by += [""] * visits
+            self.stale_words += [""] * visits
 
     def _pages_ahead(self, hovered: int) -> list[str]:
         """Return the pages of so many products, each another one, or of all products if there are fewer."""
@@ -159,13 +163,13 @@ class LoadGenerator:
         self,
         visit: ShopperVisit,
         browser: SimulatedBrowser | None,
-        sources: list[str],
+        answers: list[tuple[str, str]],
         headers: Mapping[str, str],
         path: str,
     ) -> bool:
         if browser is not None and browser.is_fresh(path, time.perf_counter()):
             self.answer_counts["browser"] += 1
-            sources.append("browser")
+            answers.append(("browser", ""))
             return True
         self.calls += 1
         conditional = browser.conditional_headers(path) if browser else {}
@@ -183,7 +187,7 @@ class LoadGenerator:
         if browser is not None:
             browser.store(path, response, time.perf_counter())
         self.answer_counts[source] += 1
-        sources.append(source)
+        answers.append((source, stale_word(str(response.get("cache-status", "")))))
         return True
 
     def _record_headers(self, status: int, response: Any) -> str:
@@ -236,6 +240,7 @@ def generate_load(phase: LoadPhase) -> LoadSamples:
         answer_counts=dict(generator.answer_counts),
         due_s=generator.due_s,
         answered_by=generator.answered_by,
+        stale_words=generator.stale_words,
     )
 
 

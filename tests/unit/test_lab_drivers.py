@@ -5,7 +5,7 @@ import time
 import pytest
 
 from shop.errors import ServiceUnavailable
-from shop.lab.cache_status import answer_source, lookups
+from shop.lab.cache_status import answer_source, lookups, stale_word
 from shop.lab.drivers import bystanders, checkouts, flash_sale, lag, loss, metastable, overload, retries, staleness
 from shop.lab.drivers.auditor import AuditorMismatch, BooksAuditor
 from shop.lab.drivers.checkouts import CheckoutSample, check_out_at_rate
@@ -53,6 +53,26 @@ def samples(visits, **fields):
 )
 def test_the_answer_source_is_the_outermost_layer_with_the_page(status, cache_status, source):
     assert answer_source(status, cache_status) == source
+
+
+@pytest.mark.parametrize(
+    ("cache_status", "word"),
+    [
+        (
+            "shop-shared; fwd=stale; ttl=-12; detail=stale-if-error, shop-local; fwd=miss, shop-edge; fwd=miss",
+            "stale-if-error",
+        ),
+        ("shop-edge; hit; detail=stale-if-error", "stale-if-error"),
+        ("shop-edge; hit; detail=error", "error"),
+        ("shop-edge; hit; detail=updating", "updating"),
+        ("shop-shared; hit; detail=stale-while-loading, shop-shared; hit; detail=stale-if-error", "stale-if-error"),
+        ("shop-shared; fwd=stale; stored; detail=early, shop-edge; fwd=miss; detail=not-writable", ""),
+        ("shop-edge; hit; ttl=3", ""),
+        ("", ""),
+    ],
+)
+def test_a_stale_response_is_known_by_its_word(cache_status, word):
+    assert stale_word(cache_status) == word
 
 
 def test_lookups_keep_the_order_of_the_header():
