@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import closing
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -26,7 +27,8 @@ def lab(page: Page, store: Store):
     page.goto("/lab")
     yield page
     page.request.post("/lab/restore", headers={"Origin": store.url})
-    StoreClient(store.url).wait_applied()
+    with closing(StoreClient(store.url)) as client:
+        client.wait_applied()
 
 
 def test_figures_bar_and_first_switches_are_on_the_first_screen(lab: Page):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -39,12 +40,12 @@ def test_hidden_strip_is_shown_again_in_the_lab(page: Page) -> None:
 @pytest.fixture
 def halved_times(store: Store) -> Iterator[None]:
     """Entries live half as long, in every process."""
-    lab = StoreClient(store.url)
-    lab.set_parameter("lab.ttl_scale", 0.5)
-    lab.wait_applied()
-    yield
-    lab.set_parameter("lab.ttl_scale", 1.0)
-    lab.wait_applied()
+    with closing(StoreClient(store.url)) as lab:
+        lab.set_parameter("lab.ttl_scale", 0.5)
+        lab.wait_applied()
+        yield
+        lab.set_parameter("lab.ttl_scale", 1.0)
+        lab.wait_applied()
 
 
 def test_strip_shows_a_changed_parameter(page: Page, halved_times: None) -> None:
