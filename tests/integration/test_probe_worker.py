@@ -47,13 +47,16 @@ def edge(settings, web, tmp_path_factory):
 
 @contextmanager
 def every_thread_waiting(web, database):
-    """Let every request thread of the process wait for a locked table, and as many requests again wait for a thread."""
-    askers = [
-        threading.Thread(
-            target=httpx.get, args=(f"{web.url}/api/v1/products/mug-{number}/stock",), kwargs={"timeout": 60}
-        )
-        for number in range(2 * web.settings.threads)
-    ]
+    """Let every request thread of the process wait for a locked table, and twice as many clients wait for an answer."""
+    is_over = threading.Event()
+
+    def ask(number):
+        """Ask again after a refusal: after the lock of an earlier test, fewer requests may begin at once."""
+        url = f"{web.url}/api/v1/products/mug-{number}/stock"
+        while httpx.get(url, timeout=60).status_code == 503 and not is_over.wait(0.1):
+            pass
+
+    askers = [threading.Thread(target=ask, args=(number,)) for number in range(2 * web.settings.threads)]
     url = web.settings.database_url
     with psycopg.connect(url, autocommit=True) as watch, psycopg.connect(url) as lock:
         lock.execute("LOCK TABLE products, stock_items IN ACCESS EXCLUSIVE MODE")
@@ -62,6 +65,7 @@ def every_thread_waiting(web, database):
         until(lambda: watch.execute(WAITING).fetchone()[0] == web.settings.threads)
         yield
         assert watch.execute(WAITING).fetchone()[0] == web.settings.threads
+        is_over.set()
         lock.rollback()
     for asker in askers:
         asker.join()
